@@ -1,0 +1,33 @@
+# The doors to the project. Arguments pass through ARGS: make demo ARGS="--seed 3"
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock clean
+
+# Another Python for .venv: make test PYTHON=python3.12
+export PYTHON
+
+VENV := .venv/.installed
+RUN := .venv/bin/python -m
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV) ## Run the demonstration: one whole trading day, no account needed
+	@$(RUN) baseline_v1_live demo $(ARGS)
+
+test: $(VENV) ## Run the tests
+	@$(RUN) pytest $(ARGS)
+
+lint: $(VENV) ## Check style, formatting and types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+lock: ## Rewrite requirements.txt from pyproject.toml (newer versions: ARGS=--upgrade)
+	@tools/lock.sh $(ARGS)
+
+clean: ## Remove .venv, caches and build output; never data
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV): requirements.txt tools/setup_venv.sh
+	@tools/setup_venv.sh

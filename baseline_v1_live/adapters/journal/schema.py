@@ -1,0 +1,190 @@
+"""The journal's tables, how an older file is brought to them, and which files are refused."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or read, or a step was not stored. Its text is one line."""
+
+
+# Migration n takes the schema from version n to n + 1. Never edit one that has been released: add
+# another.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        session TEXT NOT NULL,
+        at TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind NOT IN ('Tick', 'BarsLoaded')),
+        body TEXT NOT NULL
+    );
+    CREATE INDEX events_session ON events (session);
+    CREATE TABLE commands (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        seq INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL
+    );
+    CREATE INDEX commands_seq ON commands (seq);
+
+    -- REPLACE deletes without asking a delete trigger, hence the triggers on INSERT.
+    CREATE TRIGGER events_no_update BEFORE UPDATE ON events
+        BEGIN SELECT RAISE(ABORT, 'events is append-only'); END;
+    CREATE TRIGGER events_no_delete BEFORE DELETE ON events
+        BEGIN SELECT RAISE(ABORT, 'events is append-only'); END;
+    CREATE TRIGGER events_no_replace BEFORE INSERT ON events
+        WHEN EXISTS (SELECT 1 FROM events WHERE seq = NEW.seq)
+        BEGIN SELECT RAISE(ABORT, 'this seq is already stored'); END;
+    CREATE TRIGGER commands_no_update BEFORE UPDATE ON commands
+        BEGIN SELECT RAISE(ABORT, 'commands is append-only'); END;
+    CREATE TRIGGER commands_no_delete BEFORE DELETE ON commands
+        BEGIN SELECT RAISE(ABORT, 'commands is append-only'); END;
+    CREATE TRIGGER commands_no_replace BEFORE INSERT ON commands
+        WHEN EXISTS (SELECT 1 FROM commands WHERE id = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'this id is already stored'); END;
+
+    CREATE TABLE orders (
+        order_id TEXT PRIMARY KEY,
+        session TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        side TEXT NOT NULL,
+        order_type TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        quantity INTEGER NOT NULL,
+        trigger_price_paise INTEGER NOT NULL,
+        limit_price_paise INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        broker_order_id TEXT,
+        position_id TEXT,
+        filled_quantity INTEGER NOT NULL,
+        filled_value_paise INTEGER NOT NULL,
+        placed_at_ms INTEGER,
+        closed_at_ms INTEGER,
+        reason TEXT NOT NULL,
+        message TEXT NOT NULL
+    );
+    CREATE INDEX orders_session ON orders (session);
+    CREATE TABLE fills (
+        order_id TEXT NOT NULL REFERENCES orders (order_id),
+        filled_quantity INTEGER NOT NULL,
+        filled_value_paise INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        UNIQUE (order_id, filled_quantity, filled_value_paise)
+    );
+    CREATE TABLE positions (
+        position_id TEXT PRIMARY KEY,
+        session TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        option_type TEXT NOT NULL,
+        lot_size INTEGER NOT NULL,
+        quantity INTEGER NOT NULL,
+        sold_quantity INTEGER NOT NULL,
+        sold_value_paise INTEGER NOT NULL,
+        bought_quantity INTEGER NOT NULL,
+        bought_value_paise INTEGER NOT NULL,
+        stop_trigger_paise INTEGER NOT NULL,
+        swing_low_paise INTEGER NOT NULL,
+        risk_per_unit_paise INTEGER NOT NULL,
+        opened_at_ms INTEGER NOT NULL,
+        closed_at_ms INTEGER,
+        exit_reason TEXT
+    );
+    CREATE INDEX positions_session ON positions (session);
+    CREATE TABLE position_legs (
+        position_id TEXT NOT NULL REFERENCES positions (position_id),
+        leg INTEGER NOT NULL,
+        symbol TEXT NOT NULL,
+        side TEXT NOT NULL,
+        ratio INTEGER NOT NULL,
+        PRIMARY KEY (position_id, leg)
+    );
+    CREATE TABLE trades (
+        position_id TEXT PRIMARY KEY,
+        session TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        quantity INTEGER NOT NULL,
+        entry_value_paise INTEGER NOT NULL,
+        exit_value_paise INTEGER NOT NULL,
+        entry_at_ms INTEGER NOT NULL,
+        exit_at_ms INTEGER NOT NULL,
+        stop_trigger_paise INTEGER NOT NULL,
+        exit_reason TEXT NOT NULL,
+        pnl_paise INTEGER NOT NULL,
+        r_milli INTEGER NOT NULL
+    );
+    CREATE INDEX trades_session ON trades (session);
+    CREATE TABLE daily_summary (
+        session TEXT PRIMARY KEY,
+        exit_reason TEXT NOT NULL,
+        r_milli INTEGER NOT NULL,
+        pnl_paise INTEGER NOT NULL,
+        charges_paise INTEGER NOT NULL,
+        trades INTEGER NOT NULL,
+        saved_at_ms INTEGER NOT NULL
+    );
+    """,
+)
+
+
+def prepare(
+    connection: sqlite3.Connection, name: str, path: Path | None, migrations: Sequence[str]
+) -> None:
+    """Brings a fresh connection to the newest schema and the journal's settings.
+
+    ``path`` is None in memory, where there is no write-ahead log and nothing to copy. Raises
+    JournalError for a file that is not ours or is newer, and sqlite3.Error or OSError otherwise.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    # Nothing of a foreign or newer file is changed, hence these questions before anything else.
+    if version > len(migrations):
+        raise JournalError(
+            f"{name} is of a newer program (schema {version}, this one knows {len(migrations)}): "
+            "use that program, or another file"
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise JournalError(f"{name} is a database of another program")
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if path is not None and mode != "wal":
+        raise JournalError(f"{name} cannot use a write-ahead log here (got {mode})")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if path is not None and 0 < version < len(migrations):
+        _back_up(connection, path.with_name(f"{path.name}.v{version}.bak"))
+    for number, script in enumerate(migrations[version:], version + 1):
+        _migrate(connection, number, script)
+    # A file that can only be read would otherwise be noticed at the first order. Beginning a
+    # transaction is no proof, a write is; it is taken back.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    connection.execute("ROLLBACK")
+
+
+def _migrate(connection: sqlite3.Connection, number: int, script: str) -> None:
+    try:
+        # In one script, because executescript commits whatever is open before it starts.
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{script};\nPRAGMA user_version = {number};\nCOMMIT;"
+        )
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    # A copy that was interrupted must not pass for a backup, so it gets its name at the end.
+    unfinished = target.with_name(f"{target.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    copy = sqlite3.connect(unfinished)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    os.replace(unfinished, target)

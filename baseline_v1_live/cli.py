@@ -1,0 +1,217 @@
+"""Every command and its arguments, nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from baseline_v1_live import __version__
+from baseline_v1_live.adapters.journal import Journal, JournalError
+from baseline_v1_live.config import ConfigError, Settings, describe, load_settings
+from baseline_v1_live.core.instruments import paise, parse_expiry
+from baseline_v1_live.core.session import Session
+from baseline_v1_live.research.demo import play_demo, print_day
+from baseline_v1_live.research.replay import Replay
+from baseline_v1_live.research.report import write_report
+from baseline_v1_live.research.result import to_json
+from baseline_v1_live.runtime.console import ConsoleNotifier
+from baseline_v1_live.sim.contract_table import SESSION_OPEN, session_close
+from baseline_v1_live.sim.day import MarketDay
+from baseline_v1_live.sim.exchange import ExchangeModel
+from baseline_v1_live.sim.generator import generate_day
+from baseline_v1_live.sim.recorded import DayFileError, read_day
+
+EXIT_BAD_INPUT = 2
+
+app = typer.Typer(
+    name="baseline_v1_live",
+    help="Sells NIFTY weekly options intraday and keeps every short covered.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ExpiryOption = Annotated[str | None, typer.Option(help="Expiry as DDMMMYY, e.g. 02SEP25.")]
+AtmOption = Annotated[float | None, typer.Option(help="At-the-money strike, e.g. 24550.")]
+LatencyOption = Annotated[
+    int, typer.Option(min=0, max=60_000, help="One-way latency to the exchange in milliseconds.")
+]
+
+
+def main() -> None:
+    """Run the command line; errors a user can meet are one line and exit code 2."""
+    try:
+        app()
+    except ConfigError as error:
+        _fail(*error.lines)
+    except (DayFileError, JournalError) as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        # The reader of our output went away; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the effective settings and their hash.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Options that stand without a command."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if show_config:
+        for line in describe(_settings()):
+            typer.echo(line)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="Recorded day: ticks or one-minute bars, Parquet.")],
+    expiry: ExpiryOption = None,
+    atm: AtmOption = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the result as JSON to this file.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the HTML report to this file.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Write the journal (SQLite) to this new file.")
+    ] = None,
+    latency_ms: LatencyOption = 50,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print every line the bot would log.")
+    ] = False,
+) -> None:
+    """Play a recorded day through the engine and the built-in exchange."""
+    settings = _settings()
+    for path in (json_out, report, journal):
+        _check_writable(path)
+    if journal is not None and journal.exists():
+        _fail(f"--journal {journal}: the file exists already; name a new one")
+    day = _recorded(settings, file, expiry, atm)
+    notifier = ConsoleNotifier(typer.echo) if verbose else None
+    session = _session(settings, day.date)
+    model = _model(session, settings, latency_ms)
+    store = None if journal is None else Journal.open(journal)
+    run = Replay(day, settings.rules(), session, model, journal=store, notifier=notifier)
+    try:
+        result = run.run()
+    finally:
+        if store is not None:
+            store.close()
+    if json_out is not None:
+        _write(json_out, to_json(result))
+    if report is not None:
+        write_report(run.report_data(f"Replay of {file.name}"), report)
+    for note in run.report_data("").notes:
+        typer.echo(f"note: {note}")
+    print_day(result, _console())
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated day.")] = 9,
+    file: Annotated[
+        Path | None, typer.Option(help="Play this recorded day instead of a generated one.")
+    ] = None,
+    expiry: ExpiryOption = None,
+    atm: AtmOption = None,
+    out: Annotated[Path, typer.Option(help="Folder that gets a folder for this run.")] = Path(
+        "runs"
+    ),
+    latency_ms: LatencyOption = 50,
+) -> None:
+    """Watch a whole trading day on the built-in exchange; no account, no network, no money."""
+    settings = _settings()
+    if file is None:
+        day = generate_day(seed, underlying=settings.underlying)
+        name = f"demo-seed-{seed}"
+    else:
+        day = _recorded(settings, file, expiry, atm)
+        name = f"demo-{file.stem}"
+    session = _session(settings, day.date)
+    model = _model(session, settings, latency_ms)
+    try:
+        play_demo(day, settings.rules(), session, model, out / name, _console())
+    except OSError as error:
+        _fail(f"--out {out}: cannot be written ({error.strerror or error})")
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def _settings() -> Settings:
+    settings, warnings = load_settings()
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    return settings
+
+
+def _recorded(settings: Settings, file: Path, expiry: str | None, atm: float | None) -> MarketDay:
+    if expiry is None or atm is None:
+        _fail("a recorded day needs --expiry and --atm, e.g. --expiry 02SEP25 --atm 24550")
+    try:
+        expiry_date, atm_paise = parse_expiry(expiry), paise(atm)
+    except ValueError as error:
+        _fail(str(error))
+    return read_day(
+        file,
+        underlying=settings.underlying,
+        expiry=expiry_date,
+        atm_paise=atm_paise,
+        step_paise=settings.strike_step_paise,
+        strikes_each_side=settings.strikes_each_side,
+    )
+
+
+def _session(settings: Settings, date: dt.date) -> Session:
+    return settings.session(date, SESSION_OPEN, session_close(date))
+
+
+def _model(session: Session, settings: Settings, latency_ms: int) -> ExchangeModel:
+    cutoff = settings.broker_mis_cutoff
+    cutoff_ms = None if cutoff is None else session.hard_cut_ms
+    return ExchangeModel(latency_ms=latency_ms, mis_cutoff_ms=cutoff_ms)
+
+
+def _console() -> Console:
+    # A pipe has no width; tables should not be cut to 80 columns there.
+    return Console() if sys.stdout.isatty() else Console(width=140)
+
+
+def _check_writable(path: Path | None) -> None:
+    """Refuse an output that cannot be written before anything is run."""
+    if path is None:
+        return
+    if path.is_dir():
+        _fail(f"{path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        _fail(f"{path}: the folder {path.parent} does not exist")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        _fail(f"{path}: cannot be written")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _fail(*lines: str) -> NoReturn:
+    for line in lines:
+        typer.echo(f"error: {line}", err=True)
+    raise SystemExit(EXIT_BAD_INPUT)

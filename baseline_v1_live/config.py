@@ -1,0 +1,498 @@
+"""The settings: environment and ``.env`` in, one frozen and validated value out.
+
+Every default is the one of docs/strategy.md; ``Settings.rules`` hands them to the core, which
+never reads a setting itself. ``load_settings`` is the door the program uses: its errors are one
+plain line a mistake, and no line ever shows a secret.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import hashlib
+import itertools
+import json
+import os
+import re
+import typing
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv.parser import parse_stream
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.session import CUTOFF_MARGIN_S, Session, make_session
+
+DEFAULT_ENV_FILE = Path(".env")
+MASK = "********"
+FLAG = "true or false"
+STRIKE_STEPS = {"NIFTY": 50, "BANKNIFTY": 100, "FINNIFTY": 50, "MIDCPNIFTY": 25}
+
+_RULE = "rule"
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+# Each value on the left must be greater than the one on the right.
+_EXCEEDS = {
+    "price_max": "price_min",
+    "stop_pct_max": "stop_pct_min",
+    "last_entry_time": "first_entry_time",
+    "force_exit_time": "last_entry_time",
+    "symbol_dead_s": "symbol_stale_s",
+}
+
+
+class ConfigError(Exception):
+    """The settings cannot be used. ``lines`` says why, one line a mistake, without secrets."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+# ---------------------------------------------------------------- how a setting is declared
+
+
+def _setting(default: object, meaning: str, allowed: str, unit: str = "", **bounds: Any) -> Any:
+    about: dict[str, Any] = {"allowed": f"{allowed} ({unit})" if unit else allowed, "unit": unit}
+    return Field(default, description=meaning, json_schema_extra=about, **bounds)
+
+
+def _whole(default: int, low: int, high: int, unit: str, meaning: str) -> Any:
+    return _setting(default, meaning, f"a whole number from {low} to {high}", unit, ge=low, le=high)
+
+
+def _number(
+    default: str, low: str, high: str, meaning: str, *, unit: str, decimals: int = 2
+) -> Any:
+    bounds = {"ge": Decimal(low), "le": Decimal(high), "decimal_places": decimals}
+    return _setting(Decimal(default), meaning, f"a number from {low} to {high}", unit, **bounds)
+
+
+# The decimals are those that the core's integers can hold: paise, basis points, milliseconds.
+_rupees = partial(_number, unit="rupees")
+_percent = partial(_number, unit="percent")
+_seconds = partial(_number, unit="seconds", decimals=3)
+_r = partial(_number, unit="R", decimals=3)
+
+
+def _time(default: str, low: str, high: str, meaning: str) -> Any:
+    bounds = {"ge": dt.time.fromisoformat(low), "le": dt.time.fromisoformat(high)}
+    start = dt.time.fromisoformat(default) if default else None
+    return _setting(start, meaning, f"a time from {low} to {high} as HH:MM", "IST", **bounds)
+
+
+def _clock(value: object) -> object:
+    """``HH:MM`` to a time; pydantic alone would also take seconds since midnight and offsets."""
+    if not isinstance(value, str):
+        return value
+    match = _CLOCK.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("not HH:MM")
+    return dt.time(int(match[1]), int(match[2]))
+
+
+def _split(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Clock = Annotated[dt.time, BeforeValidator(_clock)]
+Step = Annotated[Decimal, Field(gt=0, le=100, decimal_places=2)]
+# NoDecode: the environment says 3,8,20 and not the JSON [3,8,20].
+Steps = Annotated[tuple[Step, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the program; the environment's name is the field's in upper case.
+
+    Cross-checks are validators of the later field, so that each mistake is found in one reading.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_file=DEFAULT_ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    # What is traded
+    underlying: Literal["NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY"] = _setting(
+        "NIFTY", "Index whose options are sold.", "NIFTY, BANKNIFTY, FINNIFTY or MIDCPNIFTY"
+    )
+    strike_step: Decimal = Field(
+        default_factory=lambda given: Decimal(STRIKE_STEPS[given["underlying"]]),
+        ge=1,
+        le=1000,
+        decimal_places=2,
+        description="Distance of neighbouring strikes; unset, it follows the underlying.",
+        json_schema_extra={"allowed": "a number from 1 to 1000 (rupees)", "unit": "rupees"},
+    )
+    strikes_each_side: int = _whole(20, 1, 100, "strikes", "Strikes on each side of the ATM.")
+    lot_size: int = _whole(65, 1, 10_000, "units", "Expected lot size of the contracts.")
+
+    # Which swing lows may be sold
+    price_min: Decimal = _rupees("100", "0.05", "100000", "Lowest price of a swing low to sell.")
+    price_max: Decimal = _rupees("300", "0.05", "100000", "Highest price of a swing low to sell.")
+    vwap_premium_min_pct: Decimal = _percent("4", "0", "1000", "Least premium of it over VWAP.")
+    stop_pct_min: Decimal = _percent("2", "0.01", "100", "Least stop distance, of the swing low.")
+    stop_pct_max: Decimal = _percent("10", "0.01", "100", "Greatest stop distance, likewise.")
+    stop_points_target: Decimal = _rupees("10", "0.05", "1000", "Preferred stop distance.")
+
+    # Size and limits
+    r_value: Decimal = _setting(
+        Decimal(6500),
+        "R: the money at risk in one position.",
+        "a number greater than 0",
+        "rupees",
+        gt=0,
+        decimal_places=2,
+    )
+    max_lots: int = _whole(10, 1, 1000, "lots", "Most lots of one position.")
+    max_positions: int = _whole(5, 1, 50, "positions", "Most positions, resting entries included.")
+    max_ce_positions: int = _whole(3, 0, 50, "positions", "Most positions in calls.")
+    max_pe_positions: int = _whole(3, 0, 50, "positions", "Most positions in puts.")
+
+    # The day's times
+    first_entry_time: Clock = _time("09:16", "09:15", "15:35", "No entry before this time.")
+    last_entry_time: Clock = _time("15:00", "09:15", "15:35", "No entry after this time.")
+    force_exit_time: Clock = _time("15:15", "09:15", "15:35", "Start of the square-off.")
+    broker_mis_cutoff: Clock | None = _time(
+        "", "09:15", "15:40", "The broker's own intraday square-off."
+    )
+
+    # Entry
+    entry_limit_offset: Decimal = _rupees("3.00", "0.05", "100", "Entry limit below its trigger.")
+    stop_offset: Decimal = _rupees("1.00", "0.05", "100", "Stop trigger above the highest high.")
+    stop_limit_offset: Decimal = _rupees("3.00", "0.05", "100", "Stop limit above its trigger.")
+    modify_threshold: Decimal = _rupees(
+        "1.00", "0.05", "100", "Least move of a trigger to modify for."
+    )
+    left_behind_s: Decimal = _seconds("10", "1", "3600", "Wait for the fill of a triggered entry.")
+    refusal_block_s: Decimal = _seconds("60", "0", "3600", "Rest of a symbol after a refusal.")
+    churn_window_s: Decimal = _seconds("300", "1", "3600", "Window of the churn breaker.")
+    churn_symbol_max: int = _whole(2, 1, 100, "times", "Re-placements of one symbol in it.")
+    churn_total_max: int = _whole(5, 1, 100, "times", "Re-placements of all symbols in it.")
+
+    # Protective stop and chase
+    stop_failures_max: int = _whole(3, 1, 100, "times", "Failed stops that end the day's entries.")
+    chase_steps_pct: Steps = _setting(
+        (Decimal(3), Decimal(8), Decimal(20)),
+        "Limits of a chase, beyond our own 30 s mean price.",
+        "rising numbers greater than 0 and at most 100, with commas, such as 3,8,20",
+        "percent",
+        min_length=1,
+    )
+    chase_modifies_max: int = _whole(18, 1, 100, "times", "Modifies before cancel and replace.")
+
+    # The day's exits
+    day_target_r: Decimal = _r("5", "0.1", "100", "Profit of the day that closes all.")
+    day_stop_r: Decimal = _r("5", "0.1", "100", "Loss of the day that closes all: 5 means -5R.")
+    r_confirm_s: Decimal = _seconds("1", "0", "60", "Time between two evaluations of R.")
+    r_net_of_charges: bool = _setting(False, "Count estimated charges in R.", FLAG)
+    brokerage_per_order: Decimal = _rupees("20", "0", "1000", "Brokerage in estimated charges.")
+    exit_policy: Literal["market"] = _setting(
+        "market",
+        "How positions are closed.",
+        "market (staged, fixed and trailing are not in this version)",
+    )
+    exit_tries: int = _whole(3, 1, 100, "times", "Quick tries of a refused exit.")
+    exit_retry_s: Decimal = _seconds("2", "0.1", "60", "Pause between the quick tries.")
+    exit_retry_late_s: Decimal = _seconds("5", "0.1", "60", "Pause between the tries after them.")
+
+    # Data trust
+    bar_grace_s: Decimal = _seconds("2", "0", "30", "Wait for late ticks after a minute.")
+    jump_limit_pct: Decimal = _percent(
+        "30", "1", "1000", "Largest jump of a tick that is believed."
+    )
+    symbol_stale_s: Decimal = _seconds(
+        "120", "1", "3600", "Silence that stops a symbol's new entries."
+    )
+    symbol_dead_s: Decimal = _seconds("240", "1", "3600", "Silence that cancels a symbol's entry.")
+    position_silent_alert_s: Decimal = _seconds(
+        "30", "1", "3600", "Silence of a held symbol that alerts."
+    )
+
+    # Outcomes and reconciliation
+    gateway_horizon_s: Decimal = _seconds("130", "1", "3600", "A lost request may arrive so late.")
+    reconcile_busy_s: Decimal = _seconds("5", "1", "3600", "Reconciling interval when busy.")
+    reconcile_idle_s: Decimal = _seconds("60", "1", "3600", "Reconciling interval otherwise.")
+
+    # The program
+    paper_trading: bool = _setting(True, "No real orders are sent.", FLAG)
+    state_dir: Path = _setting(Path("state"), "Folder of the journal and the ticks.", "a folder")
+
+    @field_validator(*_EXCEEDS)
+    @classmethod
+    def _exceeds(cls, value: Any, info: ValidationInfo) -> Any:
+        other = _EXCEEDS[str(info.field_name)]
+        if other in info.data and value <= info.data[other]:
+            later = "later" if isinstance(value, dt.time) else "greater"
+            raise _broken(f"{later} than {other.upper()}, which is {_text(info.data[other])}")
+        return value
+
+    @field_validator("broker_mis_cutoff")
+    @classmethod
+    def _leaves_time(cls, value: dt.time | None, info: ValidationInfo) -> dt.time | None:
+        last = info.data.get("last_entry_time")
+        if value is None or last is None:
+            return value
+        if _seconds_of(value) - CUTOFF_MARGIN_S < _seconds_of(last):
+            margin = CUTOFF_MARGIN_S // 60
+            raise _broken(
+                f"at least {margin} minutes after LAST_ENTRY_TIME, which is {_text(last)}"
+            )
+        return value
+
+    @field_validator("chase_steps_pct")
+    @classmethod
+    def _rises(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if any(later <= earlier for earlier, later in itertools.pairwise(value)):
+            raise ValueError("not rising")
+        return value
+
+    @property
+    def strike_step_paise(self) -> int:
+        """Distance of neighbouring strikes in paise."""
+        return _scaled(self.strike_step, 100)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What can be run but is probably not meant, one line each; the shell prints them."""
+        lines = []
+        for name in ("max_ce_positions", "max_pe_positions"):
+            if getattr(self, name) > self.max_positions:
+                lines.append(
+                    f"{name.upper()} ({getattr(self, name)}) is above MAX_POSITIONS "
+                    f"({self.max_positions}) and can never be reached"
+                )
+        both = self.max_ce_positions + self.max_pe_positions
+        # The defaults' own sum is above the total on purpose; who sets a limit is told what binds.
+        limits = {"max_positions", "max_ce_positions", "max_pe_positions"}
+        if both > self.max_positions and self.model_fields_set & limits:
+            lines.append(
+                f"MAX_CE_POSITIONS + MAX_PE_POSITIONS ({both}) is above MAX_POSITIONS "
+                f"({self.max_positions}): the total binds first"
+            )
+        if both < self.max_positions:
+            lines.append(
+                f"MAX_POSITIONS ({self.max_positions}) is above MAX_CE_POSITIONS + "
+                f"MAX_PE_POSITIONS ({both}) and can never be reached"
+            )
+        if not self.paper_trading and self.broker_mis_cutoff is None:
+            lines.append("BROKER_MIS_CUTOFF is not set: live trading does not start without it")
+        return tuple(lines)
+
+    def rules(self) -> Rules:
+        """The core's parameters; rules that are no settings keep the core's own values."""
+        return Rules(
+            underlying=self.underlying,
+            bar_grace_ms=_scaled(self.bar_grace_s, 1000),
+            jump_limit_bp=_scaled(self.jump_limit_pct, 100),
+            price_min_paise=_scaled(self.price_min, 100),
+            price_max_paise=_scaled(self.price_max, 100),
+            vwap_premium_min_bp=_scaled(self.vwap_premium_min_pct, 100),
+            stop_pct_min_bp=_scaled(self.stop_pct_min, 100),
+            stop_pct_max_bp=_scaled(self.stop_pct_max, 100),
+            stop_points_target_paise=_scaled(self.stop_points_target, 100),
+            r_value_paise=_scaled(self.r_value, 100),
+            lots_max=self.max_lots,
+            positions_max=self.max_positions,
+            positions_ce_max=self.max_ce_positions,
+            positions_pe_max=self.max_pe_positions,
+            entry_limit_offset_paise=_scaled(self.entry_limit_offset, 100),
+            stop_offset_paise=_scaled(self.stop_offset, 100),
+            stop_limit_offset_paise=_scaled(self.stop_limit_offset, 100),
+            modify_threshold_paise=_scaled(self.modify_threshold, 100),
+            left_behind_ms=_scaled(self.left_behind_s, 1000),
+            refusal_block_ms=_scaled(self.refusal_block_s, 1000),
+            churn_window_ms=_scaled(self.churn_window_s, 1000),
+            churn_symbol_max=self.churn_symbol_max,
+            churn_total_max=self.churn_total_max,
+            stop_failures_max=self.stop_failures_max,
+            chase_steps_bp=tuple(_scaled(step, 100) for step in self.chase_steps_pct),
+            chase_modifies_max=self.chase_modifies_max,
+            day_target_r_milli=_scaled(self.day_target_r, 1000),
+            day_stop_r_milli=-_scaled(self.day_stop_r, 1000),
+            r_confirm_ms=_scaled(self.r_confirm_s, 1000),
+            r_net_of_charges=self.r_net_of_charges,
+            brokerage_per_order_paise=_scaled(self.brokerage_per_order, 100),
+            exit_tries=self.exit_tries,
+            exit_retry_ms=_scaled(self.exit_retry_s, 1000),
+            exit_retry_late_ms=_scaled(self.exit_retry_late_s, 1000),
+            symbol_stale_ms=_scaled(self.symbol_stale_s, 1000),
+            symbol_dead_ms=_scaled(self.symbol_dead_s, 1000),
+            position_silent_alert_ms=_scaled(self.position_silent_alert_s, 1000),
+            gateway_horizon_ms=_scaled(self.gateway_horizon_s, 1000),
+            reconcile_busy_ms=_scaled(self.reconcile_busy_s, 1000),
+            reconcile_idle_ms=_scaled(self.reconcile_idle_s, 1000),
+        )
+
+    def session(self, date: dt.date, open_time: dt.time, close_time: dt.time) -> Session:
+        """The trading day of a date, given the exchange's own times of it in IST."""
+        return make_session(
+            date,
+            open_time=open_time,
+            close_time=close_time,
+            first_entry=self.first_entry_time,
+            last_entry=self.last_entry_time,
+            force_exit=self.force_exit_time,
+            broker_cutoff=self.broker_mis_cutoff,
+        )
+
+
+def _broken(must_be: str) -> PydanticCustomError:
+    return PydanticCustomError(_RULE, "{must_be}", {"must_be": must_be})
+
+
+def _scaled(value: Decimal, scale: int) -> int:
+    """Exact: every setting's decimals are limited to what its scale can hold."""
+    return int(value * scale)
+
+
+def _seconds_of(time: dt.time) -> int:
+    return time.hour * 3600 + time.minute * 60
+
+
+# ---------------------------------------------------------------- reading
+
+
+def load_settings(
+    env_file: Path | None = DEFAULT_ENV_FILE,
+    environ: Mapping[str, str] | None = None,
+    *,
+    settings_class: type[Settings] = Settings,
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings and the warnings about them; a variable of the environment beats the file's.
+
+    ``env_file`` None reads no file; a missing ``.env`` is no mistake, any other missing file is.
+    ``environ`` replaces the process environment; ``settings_class`` may add settings of its own.
+    An empty value means the default. Raises ConfigError with one line a mistake.
+    """
+    names = {name.upper(): name for name in settings_class.model_fields}
+    in_file = {} if env_file is None else _read_env_file(env_file)
+    given: dict[str, Any] = {}
+    for source in (in_file, os.environ if environ is None else environ):
+        set_here = {name: text for name, text in source.items() if name in names and text.strip()}
+        given |= {names[name]: text for name, text in set_here.items()}
+    try:
+        # Everything is given here, so pydantic must not look into the process environment itself:
+        # no variable's name can begin with an equals sign.
+        settings = settings_class(_env_file=None, _env_prefix="=", **given)
+    except ValidationError as error:
+        lines = [
+            _mistake(settings_class, given, detail)
+            for detail in error.errors(include_url=False)
+            # Follows from a mistake in another variable, which has its own line.
+            if detail["type"] != "default_factory_not_called"
+        ]
+        # From None: the original carries the values, secrets too.
+        raise ConfigError(tuple(dict.fromkeys(lines))) from None
+    return settings, _lookalikes(in_file, names, env_file) + settings.warnings
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        # A BOM, as some editors write it, would otherwise become part of the first name.
+        with path.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        if path == DEFAULT_ENV_FILE:
+            return {}
+        raise ConfigError((f"{path}: no such file",)) from None
+    except OSError as error:
+        raise ConfigError((f"{path}: cannot be read ({error.strerror})",)) from None
+    except UnicodeDecodeError:
+        raise ConfigError((f"{path}: is not UTF-8 text",)) from None
+    # The line itself is not shown: it may hold a secret.
+    wrong = [
+        f"{path} line {binding.original.line}: is not of the form NAME=value"
+        for binding in bindings
+        if binding.error or (binding.key is not None and binding.value is None)
+    ]
+    if wrong:
+        raise ConfigError(tuple(wrong))
+    return {binding.key: binding.value or "" for binding in bindings if binding.key is not None}
+
+
+def _lookalikes(
+    in_file: Mapping[str, str], names: Mapping[str, str], env_file: Path | None
+) -> tuple[str, ...]:
+    lines = []
+    for name in in_file:
+        close = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.8)
+        if name not in names and close:
+            lines.append(f"{name} in {env_file} is not a setting; did you mean {close[0]}?")
+    return tuple(lines)
+
+
+def _mistake(settings_class: type[Settings], given: Mapping[str, str], error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    field = settings_class.model_fields[name]
+    about = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    must_be = str(about.get("allowed", "a value that is allowed"))
+    if error["type"] == _RULE:
+        must_be = error["ctx"]["must_be"]
+    elif error["type"] == "decimal_max_places":
+        must_be += f" with at most {error['ctx']['decimal_places']} decimals"
+    if error["type"] == "missing":
+        got = "is not set"
+    elif _is_secret(field):
+        got = f"got {MASK}"
+    elif name in given:
+        # As JSON a line break within the value stays within the line.
+        got = f"got {json.dumps(given[name], ensure_ascii=False)}"
+    else:
+        got = f"is {_text(field.default)} by default"
+    return f"{name.upper()}: {got}; must be {must_be}"
+
+
+# ---------------------------------------------------------------- showing
+
+
+def describe(settings: Settings) -> list[str]:
+    """The effective values as ``NAME=value`` lines in the order of the class, and their hash.
+
+    Secrets that are set show as ``********``. The hash is of the values without the secrets, so
+    two processes with the same lines trade by the same settings.
+    """
+    shown, hashed = [], []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if _is_secret(field):
+            shown.append(f"{name.upper()}={MASK if value else ''}")
+        else:
+            shown.append(f"{name.upper()}={_text(value)}")
+            hashed.append(shown[-1])
+    digest = hashlib.sha256("\n".join(hashed).encode()).hexdigest()
+    return [*shown, f"config hash: {digest[:12]}"]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr or SecretStr in typing.get_args(field.annotation)
+
+
+def _text(value: object) -> str:
+    """A value as it stands in ``.env``; equal values have equal texts."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case Decimal():
+            return f"{value.normalize():f}"
+        case dt.time():
+            return f"{value:%H:%M}"
+        case Path():
+            return value.as_posix()
+        case tuple():
+            return ",".join(_text(item) for item in value)
+        case _:
+            return str(value)

@@ -1,0 +1,444 @@
+"""The whole core: events go in, commands come out, and nothing in between does I/O.
+
+Order inside one step: stamp, then what the event says of market, orders and positions, then deadlines,
+reconciliation, the day's exits, and only then, if trading is enabled, entries. Exits come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from baseline_v1_live.core.charges import order_charges
+from baseline_v1_live.core.entry_desk import EntryDesk
+from baseline_v1_live.core.instruments import Contract, rupee_text
+from baseline_v1_live.core.market import PASS, Market
+from baseline_v1_live.core.messages import (
+    BarsLoaded,
+    Command,
+    DataEnded,
+    Event,
+    FeedBack,
+    FeedSilent,
+    Filled,
+    InvariantError,
+    Level,
+    OperatorSaid,
+    OrderAccepted,
+    OrderRefused,
+    OrderUpdated,
+    OutcomeUnknown,
+    Purpose,
+    SaveSummary,
+    SetTimer,
+    SnapshotFailed,
+    SnapshotTaken,
+    Started,
+    Tick,
+    TimerDue,
+)
+from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.position import Position
+from baseline_v1_live.core.reconciler import Reconciler
+from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, Session, clock_text, minute_start
+from baseline_v1_live.order_manager import OrderManager
+from baseline_v1_live.position_tracker import PositionTracker
+from baseline_v1_live.strategy.exit_policy import (
+    FLATTEN,
+    KILL_SWITCH,
+    SQUARE_OFF,
+    DayLimits,
+    r_milli,
+)
+
+_FAR_FUTURE_MS = 1 << 62
+
+
+class TradingState(StrEnum):
+    """What the bot may do. The default is not to trade."""
+
+    STARTING = "starting"
+    RECONCILING = "reconciling"
+    ENABLED = "enabled"
+    EXIT_ONLY = "exit_only"
+    HALTED = "halted"
+
+
+class Engine:
+    """The core's state and its one entrance, ``handle``."""
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        session: Session,
+        contracts: Mapping[str, Contract],
+        index_symbol: str | None,
+    ) -> None:
+        self.rules = rules
+        self.session = session
+        self.state = TradingState.STARTING
+        self.market = Market(rules, session, contracts, index_symbol)
+        self.orders = OrderManager(rules, contracts, session.date, self.market)
+        self.positions = PositionTracker(order_manager=self.orders)
+        self.desk = EntryDesk(self.orders, self.positions, self.market)
+        self.reconciler = Reconciler(self.orders, self.positions, self._closing_price)
+        self.limits = DayLimits(rules)
+        self.paused = False
+        self.silent_feeds: set[str] = set()
+        self.day_over = False
+        self._seq = 0
+        self._dirty = False
+        self._due_ms = 0
+        self._armed_ms = _FAR_FUTURE_MS
+        self._held: dict[str, Position] = {}
+        self._flat_since_ms: int | None = None
+        self._hard_cut_alerted = False
+        self._charges_paise = 0
+        self._swings_said = 0
+        self._routes: dict[type[Event], Callable[[Any], object]] = {
+            OrderAccepted: self.orders.on_accepted,
+            OrderRefused: self.orders.on_refused,
+            OutcomeUnknown: self.orders.on_unknown,
+            OrderUpdated: self.orders.on_updated,
+            Filled: self.orders.on_filled,
+            SnapshotTaken: self._on_snapshot,
+            SnapshotFailed: lambda event: self.reconciler.on_failed(event.message),
+            BarsLoaded: self.market.on_bars_loaded,
+            FeedSilent: self._on_feed_silent,
+            FeedBack: lambda event: self.silent_feeds.discard(event.source),
+            TimerDue: self._on_timer,
+            OperatorSaid: self._on_operator,
+            Started: self._on_started,
+            DataEnded: self._on_data_ended,
+        }
+
+    # ------------------------------------------------------------ the one entrance
+
+    def handle(self, event: Event) -> tuple[Command, ...]:
+        """Take one event and return the commands that follow from it, in the order to send them.
+
+        Raises InvariantError only for a bug of ours, e.g. time running backwards; whatever markets
+        and brokers do is handled.
+        """
+        if event.at_ms < self.orders.now_ms or event.seq <= self._seq:
+            raise InvariantError(f"event {event.seq} is stamped before event {self._seq}")
+        self._seq = event.seq
+        self.orders.now_ms = event.at_ms
+        if type(event) is Tick:
+            self._on_tick(event)
+        else:
+            self._routes[type(event)](event)
+            self._dirty = True
+        if self._dirty or event.at_ms >= self._due_ms:
+            self._settle()
+        if not self.orders.commands:
+            return ()
+        commands = tuple(self.orders.commands)
+        self.orders.commands.clear()
+        return commands
+
+    # ------------------------------------------------------------ looking
+
+    @property
+    def pnl_paise(self) -> int:
+        """P&L of the day that counts for R: before charges, or after them where so set."""
+        gross = self.positions.pnl_paise
+        return gross - self._charges_paise if self.rules.r_net_of_charges else gross
+
+    @property
+    def charges_paise(self) -> int:
+        """Estimated charges of all fills so far."""
+        return self._charges_paise
+
+    @property
+    def r_milli(self) -> int:
+        """R of the day in thousandths."""
+        return r_milli(self.pnl_paise, self.rules)
+
+    @property
+    def entries_halted(self) -> bool:
+        """Whether a safety rule or the operator's kill has stopped entries for the day."""
+        return bool(
+            self.positions.entries_stopped_by
+            or self.desk.churn_tripped
+            or self.positions.day_exit_reason == KILL_SWITCH
+        )
+
+    def gate(self) -> str | None:
+        """The reason why no entry may rest now, None when entries are allowed."""
+        now = self.orders.now_ms
+        if self.state is not TradingState.ENABLED:
+            return f"state_{self.state}"
+        if self.positions.day_exit_reason is not None:
+            return "day_exit"
+        if self.positions.entries_stopped_by is not None:
+            return "entries_stopped"
+        if self.paused:
+            return "paused"
+        if now < self.session.first_entry_ms:
+            return "before_first_entry"
+        if now >= self.session.last_entry_ms:
+            return "after_last_entry"
+        if self.silent_feeds:
+            return "feed_silent"
+        return None
+
+    # ------------------------------------------------------------ hearing
+
+    def _on_tick(self, tick: Tick) -> None:
+        state = self.market.on_tick(tick)
+        if state is None:
+            return
+        symbol = tick.symbol
+        if symbol in self.orders.live_symbols:
+            self.orders.on_tick(symbol, tick.ltp_paise)
+            self._dirty = True
+        position = self._held.get(symbol)
+        if position is not None:
+            position.silent_alerted = False
+            self.positions.mark(position, state.closing_price_paise, tick.at_ms)
+            self._check_limits()
+        if self.market.dirty:
+            self._dirty = True
+
+    def _on_started(self, event: Started) -> None:
+        self.state = TradingState.RECONCILING
+        self.orders.say(Level.INFO, "RECONCILE", f"started in {event.mode} mode, reading the books")
+        self.reconciler.ask("start")
+
+    def _on_snapshot(self, event: SnapshotTaken) -> None:
+        self.reconciler.on_snapshot(event)
+        if self.state is TradingState.RECONCILING:
+            self.state = TradingState.ENABLED
+            self.orders.say(Level.INFO, "RECONCILE", "books read and reconciled, trading enabled")
+
+    def _on_feed_silent(self, event: FeedSilent) -> None:
+        self.silent_feeds.add(event.source)
+        self.orders.say(
+            Level.ALERT,
+            "ORDER",
+            f"feed {event.source} is silent: no new entries, stops stay",
+            "feed",
+        )
+
+    def _on_timer(self, event: TimerDue) -> None:
+        if event.at_ms >= self._armed_ms:
+            self._armed_ms = _FAR_FUTURE_MS
+
+    def _on_operator(self, event: OperatorSaid) -> None:
+        verb = event.verb
+        if verb == "pause":
+            self.paused = True
+        elif verb == "resume":
+            self.paused = False
+            self.desk.resume()
+        elif verb == "flatten":
+            self.paused = True
+            for entry in list(self.orders.live(purpose=Purpose.ENTRY)):
+                self.orders.cancel(entry, FLATTEN)
+            for position in self.positions.open.values():
+                self.positions.want_exit(position, FLATTEN)
+        elif verb == "kill":
+            self._exit_day(KILL_SWITCH)
+        elif verb in ("stopday", "halt"):
+            self.positions.stop_entries(f"{verb} by {event.by}")
+        else:
+            self.orders.say(Level.ALERT, "ORDER", f"{verb!r} is not a command", "operator")
+            return
+        self.orders.say(Level.INFO, "ORDER", f"{verb} by {event.by}", "operator")
+
+    def _on_data_ended(self, event: DataEnded) -> None:
+        self.market.close_bars(minute_start(event.at_ms) + MINUTE_MS)
+
+    # ------------------------------------------------------------ one step's decisions
+
+    def _settle(self) -> None:
+        """Everything that follows from the event and from the time: safe to run at any time."""
+        now = self.orders.now_ms
+        self.desk.sync_protection()
+        self._book()
+        at_bar_close = self._close_bars()
+        self.orders.on_time()
+        self._book()
+        if self.state is not TradingState.STARTING:
+            self.reconciler.ask_if_due()
+        if now >= self.session.square_off_ms and self.positions.day_exit_reason is None:
+            self._exit_day(SQUARE_OFF)
+        self.positions.drive_all()
+        self._watch_positions()
+        self._say_swings()
+        self.desk.evaluate(self.gate(), at_bar_close=at_bar_close)
+        self._finish_day()
+        self._hold()
+        self.market.dirty = False
+        self._dirty = False
+        self._arm()
+
+    def _book(self) -> None:
+        if self.positions.book_fills():
+            self._charges_paise = sum(
+                order_charges(
+                    self.session.date,
+                    order.side,
+                    order.filled_value_paise,
+                    self.rules.brokerage_per_order_paise,
+                )
+                for order in self.orders.orders.values()
+            )
+            self._hold()
+            self._check_limits()
+
+    def _hold(self) -> None:
+        self._held = {position.symbol: position for position in self.positions.open.values()}
+        self.market.watched = self.orders.live_symbols | self._held.keys()
+
+    def _close_bars(self) -> bool:
+        """Close the bars whose minute and grace are over; True when a minute was closed."""
+        before = minute_start(self.orders.now_ms - self.rules.bar_grace_ms)
+        if before <= self.market.closed_before_ms:
+            return False
+        self.market.close_bars(before)
+        return True
+
+    def _check_limits(self) -> None:
+        if self.positions.day_exit_reason is not None or not self.positions.open:
+            return
+        reason = self.limits.evaluate(self.pnl_paise, self.orders.now_ms)
+        if reason is not None:
+            self._exit_day(reason)
+            self._dirty = True
+
+    def _exit_day(self, reason: str) -> None:
+        if self.positions.day_exit_reason is None:
+            open_count = len(self.positions.open)
+            closed = len(self.positions.positions) - open_count
+            self.orders.say(
+                Level.LOG,
+                "R-CHECK",
+                f"Cumulative R: {self.r_milli / 1000:+.1f}R ({closed} closed, {open_count} open)",
+            )
+            self.state = TradingState.EXIT_ONLY
+        self.positions.close_all_positions(reason)
+
+    def _say_swings(self) -> None:
+        """One line for each new swing low that may be sold."""
+        records = self.market.swings
+        for record in records[self._swings_said :]:
+            if record.verdict == PASS:
+                swing = record.swing
+                self.orders.say(
+                    Level.LOG,
+                    "SWING",
+                    f"{swing.symbol} low {rupee_text(swing.price_paise)} of "
+                    f"{clock_text(swing.minute_ms)[:5]} passed the price filter",
+                )
+        self._swings_said = len(records)
+
+    def _watch_positions(self) -> None:
+        """Say once when an open position has shown no price for too long in a moving market."""
+        limit = max(self.rules.position_silent_alert_ms, 3 * self.rules.snapshot_cadence_ms)
+        for position in self.positions.open.values():
+            if position.silent_alerted:
+                continue
+            if self.market.silent_ms(position.symbol, self.orders.now_ms) >= limit:
+                position.silent_alerted = True
+                self.orders.say(
+                    Level.ALERT,
+                    "R-CHECK",
+                    f"{position.symbol}: no price for {limit // 1000} s while the index moves",
+                    f"silent:{position.symbol}",
+                )
+
+    def _finish_day(self) -> None:
+        """After the day's exit: over only when a snapshot taken while flat shows zero."""
+        reason = self.positions.day_exit_reason
+        if reason is None or self.day_over:
+            return
+        now = self.orders.now_ms
+        if not self.positions.flat:
+            self._flat_since_ms = None
+            if now >= self.session.hard_cut_ms and not self._hard_cut_alerted:
+                self._hard_cut_alerted = True
+                names = ", ".join(p.symbol for p in self.positions.open.values())
+                self.orders.say(
+                    Level.CRITICAL, "EXIT", f"not flat at the hard cut: {names}", "hard_cut"
+                )
+            return
+        if self._flat_since_ms is None:
+            self._flat_since_ms = now
+            self.reconciler.ask("day exit")
+            return
+        completed = self.reconciler.completed_ms
+        if completed is None or completed < self._flat_since_ms:
+            return
+        ours = {position.symbol for position in self.positions.positions.values()}
+        if any(symbol in ours for symbol in self.reconciler.broker_net):
+            return
+        self._conclude_day(reason)
+
+    def _conclude_day(self, reason: str) -> None:
+        self.day_over = True
+        self.state = TradingState.HALTED
+        gross = self.positions.pnl_paise
+        count = len(self.positions.positions)
+        final_r = f"{self.r_milli / 1000:+.1f}R"
+        self.orders.say(Level.LOG, "SUMMARY", f"All positions closed. Final R: {final_r}")
+        self.orders.commands.append(
+            SaveSummary(
+                date=self.session.date.isoformat(),
+                exit_reason=reason,
+                r_milli=self.r_milli,
+                pnl_paise=gross,
+                charges_paise=self._charges_paise,
+                trades=count,
+            )
+        )
+        self.orders.say(
+            Level.INFO,
+            "TELEGRAM",
+            f"Day closed: {reason}. Final R {final_r}, P&L {rupee_text(gross)} before estimated "
+            f"charges of {rupee_text(self._charges_paise)}, {count} trades",
+            "day_exit",
+        )
+
+    # ------------------------------------------------------------ time
+
+    def _arm(self) -> None:
+        """Know the next deadline, and have the shell wake us no later than then."""
+        now = self.orders.now_ms
+        # What is overdue could not be done in this step; it is looked at again in a second.
+        self._due_ms = min(due if due > now else now + SECOND_MS for due in self._deadlines())
+        if self._due_ms < self._armed_ms:
+            self._armed_ms = self._due_ms
+            self.orders.commands.append(SetTimer(due_at_ms=self._due_ms))
+
+    def _deadlines(self) -> list[int]:
+        now = self.orders.now_ms
+        due = [self.market.closed_before_ms + MINUTE_MS + self.rules.bar_grace_ms]
+        due += self.orders.deadlines()
+        due += self.positions.deadlines()
+        due += self.desk.deadlines()
+        if self.state is not TradingState.STARTING:
+            due.append(self.reconciler.due_ms)
+        due += [
+            instant
+            for instant in (
+                self.session.first_entry_ms,
+                self.session.last_entry_ms,
+                self.session.square_off_ms,
+                self.session.hard_cut_ms,
+            )
+            if instant > now
+        ]
+        return due
+
+    def _closing_price(self, symbol: str) -> int:
+        state = self.market.symbols.get(symbol)
+        return 0 if state is None else state.closing_price_paise
+
+    def open_unknowns(self) -> list[str]:
+        """Ids of orders whose outcome is unknown, for the operator's eyes."""
+        return [o.order_id for o in self.orders.live() if o.state is OrderState.UNKNOWN]

@@ -1,0 +1,247 @@
+"""What the market has shown: per symbol the last good price, bars, swings and candidates.
+
+It turns ticks and loaded bars into candidates and says when one changed; it never thinks of orders.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from baseline_v1_live.core.instruments import Contract, OptionType
+from baseline_v1_live.core.messages import Bar, BarsLoaded, Tick
+from baseline_v1_live.core.quarantine import TickGate
+from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.session import MINUTE_MS, Session, minute_start
+from baseline_v1_live.strategy.bars import BarSeries
+from baseline_v1_live.strategy.strike_filter import Candidate, stage_one
+from baseline_v1_live.strategy.swings import Swing, SwingDetector, SwingKind
+
+PASS = "pass"
+
+
+class SwingRecord(msgspec.Struct, frozen=True):
+    """A swing and stage 1's verdict: ``pass`` or a reason for a low, None for a high."""
+
+    swing: Swing
+    verdict: str | None
+
+
+class SymbolState:
+    """One symbol as the market shows it."""
+
+    __slots__ = (
+        "ask_paise",
+        "candidate",
+        "contract",
+        "detector",
+        "followed",
+        "gate",
+        "last_paise",
+        "last_tick_ms",
+        "recent",
+        "series",
+    )
+
+    def __init__(self, contract: Contract, rules: Rules, session: Session) -> None:
+        self.contract = contract
+        self.series = BarSeries()
+        self.detector = SwingDetector(rules.swing_confirmations)
+        self.gate = TickGate(rules, session)
+        self.candidate: Candidate | None = None
+        self.followed: tuple[Candidate, ...] = ()
+        self.last_paise = 0
+        self.ask_paise: int | None = None
+        self.last_tick_ms = 0
+        self.recent: deque[tuple[int, int]] = deque()
+
+    @property
+    def closing_price_paise(self) -> int:
+        """What we would pay to close a short: the ask, else the last price."""
+        return self.ask_paise or self.last_paise
+
+
+class Market:
+    """All symbols of the day. ``dirty`` is set when a candidate appeared, changed or was spent."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        session: Session,
+        contracts: Mapping[str, Contract],
+        index_symbol: str | None,
+    ) -> None:
+        self.rules = rules
+        self.session = session
+        self.symbols = {name: SymbolState(c, rules, session) for name, c in contracts.items()}
+        self.index_symbol = index_symbol
+        self.index_paise: int | None = None
+        self.index_moved_ms = 0
+        self._index_gate = TickGate(rules, session)
+        self.watched: frozenset[str] = frozenset()
+        self.swings: list[SwingRecord] = []
+        self.rejections: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
+        self.dirty = False
+        self.closed_before_ms = minute_start(session.open_ms)
+
+    # ------------------------------------------------------------ looking
+
+    def reference_price(self, symbol: str, at_ms: int) -> int | None:
+        """Mean price of the last 30 s of a watched symbol, else its last price."""
+        state = self.symbols.get(symbol)
+        if state is None or not state.last_paise:
+            return None
+        self._forget_old(state, at_ms)
+        if not state.recent:
+            return state.last_paise
+        return sum(price for _, price in state.recent) // len(state.recent)
+
+    def candidates(self, option_type: OptionType) -> Iterator[Candidate]:
+        """Candidates of a type that passed stage 1 and are not spent."""
+        for state in self.symbols.values():
+            candidate = state.candidate
+            if (
+                candidate is not None
+                and not candidate.spent
+                and candidate.contract.option_type is option_type
+            ):
+                yield candidate
+
+    def silent_ms(self, symbol: str, at_ms: int) -> int:
+        """How long a symbol has been silent while the index moved; 0 when the index stood still.
+
+        Without an index in the data the check is off and the answer is 0.
+        """
+        if self.index_symbol is None or not self.rules.index_checks:
+            return 0
+        silent = at_ms - self.symbols[symbol].last_tick_ms
+        # A halted or closed market stops the index too, and then silence says nothing.
+        return silent if at_ms - self.index_moved_ms < silent else 0
+
+    # ------------------------------------------------------------ hearing
+
+    def on_tick(self, tick: Tick) -> SymbolState | None:
+        """Take a tick; return its symbol's state, None for an index tick or one not believed."""
+        state = self.symbols.get(tick.symbol)
+        if state is None:
+            self._on_index(tick)
+            return None
+        refusal = state.gate.refusal(tick, self.index_paise)
+        if refusal is not None:
+            self.quarantined[refusal] += 1
+            return None
+        ltp = tick.ltp_paise
+        at_ms = tick.at_ms
+        exchange_ms = at_ms if tick.exchange_at_ms is None else tick.exchange_at_ms
+        state.last_paise = ltp
+        state.ask_paise = tick.ask_paise
+        state.last_tick_ms = at_ms
+        if tick.symbol in self.watched:
+            state.recent.append((at_ms, ltp))
+            self._forget_old(state, at_ms)
+        minute = exchange_ms - exchange_ms % MINUTE_MS
+        if state.series.add_tick(minute, ltp, tick.volume) is not None:
+            self._on_bar_closed(state)
+        for candidate in state.followed:
+            if ltp > candidate.highest_high_paise:
+                candidate.highest_high_paise = ltp
+                self.dirty = True
+            elif ltp <= candidate.trigger_paise and not candidate.spent:
+                candidate.spent = True
+                self.dirty = True
+        return state
+
+    def close_bars(self, before_minute_ms: int) -> None:
+        """Close every forming bar of a minute before this one."""
+        self.closed_before_ms = before_minute_ms
+        for state in self.symbols.values():
+            if state.series.close_before(before_minute_ms) is not None:
+                self._on_bar_closed(state)
+
+    def on_bars_loaded(self, event: BarsLoaded) -> None:
+        """Take bars from history through the same code as live ones."""
+        state = self.symbols.get(event.symbol)
+        if state is None:
+            return
+        for bar in event.bars:
+            for taken in state.series.load((bar,)):
+                self._follow_bar(state, taken)
+                self._on_bar_closed(state)
+
+    def let_go(self, candidate: Candidate) -> None:
+        """No order rests on a candidate any more: follow it only if it is still the current one."""
+        candidate.ordered = False
+        state = self.symbols[candidate.symbol]
+        if state.candidate is not candidate:
+            state.followed = tuple(kept for kept in state.followed if kept is not candidate)
+
+    # ------------------------------------------------------------ inside
+
+    def _on_index(self, tick: Tick) -> None:
+        if tick.symbol != self.index_symbol:
+            self.quarantined["unknown_symbol"] += 1
+            return
+        refusal = self._index_gate.refusal(tick, None)
+        if refusal is not None:
+            self.quarantined[refusal] += 1
+            return
+        if tick.ltp_paise != self.index_paise:
+            self.index_moved_ms = tick.at_ms
+        self.index_paise = tick.ltp_paise
+
+    def _on_bar_closed(self, state: SymbolState) -> None:
+        bars = state.series.bars
+        found = state.detector.on_bar_closed(bars)
+        if found is None:
+            return
+        bar = bars[found.index]
+        low = found.kind is SwingKind.LOW
+        swing = Swing(
+            symbol=state.contract.symbol,
+            kind=found.kind,
+            price_paise=bar.low_paise if low else bar.high_paise,
+            minute_ms=bar.minute_ms,
+            confirmed_ms=bars[-1].minute_ms,
+            vwap=state.series.vwap(found.index),
+            is_update=found.is_update,
+        )
+        if not low:
+            self.swings.append(SwingRecord(swing, None))
+            return
+        refusal = stage_one(swing.price_paise, swing.vwap, self.rules)
+        self.swings.append(SwingRecord(swing, refusal or PASS))
+        old = state.candidate
+        if refusal is not None:
+            self.rejections[refusal] += 1
+            state.candidate = None
+        else:
+            highest = max(later.high_paise for later in bars[found.index + 1 :])
+            forming = state.series.forming_high_paise
+            highest = highest if forming is None else max(highest, forming)
+            state.candidate = Candidate(swing, state.contract, highest, self.rules)
+            state.followed = (*state.followed, state.candidate)
+            too_near_or_far = state.candidate.stage_two()
+            if too_near_or_far is not None:
+                self.rejections[too_near_or_far] += 1
+        if old is not None and not old.ordered:
+            state.followed = tuple(kept for kept in state.followed if kept is not old)
+        self.dirty = True
+
+    def _follow_bar(self, state: SymbolState, bar: Bar) -> None:
+        """A bar from history counts for the candidates before it as its ticks would have."""
+        for candidate in state.followed:
+            if bar.high_paise > candidate.highest_high_paise:
+                candidate.highest_high_paise = bar.high_paise
+                self.dirty = True
+            if bar.low_paise <= candidate.trigger_paise and not candidate.spent:
+                candidate.spent = True
+                self.dirty = True
+
+    def _forget_old(self, state: SymbolState, at_ms: int) -> None:
+        oldest = at_ms - self.rules.reference_window_ms
+        recent = state.recent
+        while recent and recent[0][0] < oldest:
+            recent.popleft()

@@ -1,0 +1,131 @@
+"""One order of ours and what is known of it; the record that order_manager.py keeps."""
+
+from __future__ import annotations
+
+import msgspec
+
+from baseline_v1_live.core.messages import BrokerStatus, OrderType, Purpose, Request, Side
+from baseline_v1_live.core.order_states import (
+    RESTING,
+    TERMINAL,
+    UNANSWERED,
+    OrderInput,
+    OrderState,
+    next_state,
+)
+
+
+class Change(msgspec.Struct, kw_only=True):
+    """A modify or cancel on its way. The values are those a modify asks for."""
+
+    request: Request
+    sent_at_ms: int
+    order_type: OrderType = OrderType.SL
+    quantity: int = 0
+    trigger_price_paise: int = 0
+    limit_price_paise: int = 0
+    lost: bool = False
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """An order from its intent to its proven end.
+
+    ``filled_quantity`` and ``filled_value_paise`` (Σ price x quantity) are cumulative and only rise;
+    ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
+    entry rests, so that protecting a fill needs nothing else.
+    """
+
+    order_id: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    purpose: Purpose
+    quantity: int
+    trigger_price_paise: int
+    limit_price_paise: int
+    reason: str
+    position_id: str
+    placed_at_ms: int
+    state: OrderState = OrderState.IN_FLIGHT
+    broker_order_id: str | None = None
+    filled_quantity: int = 0
+    filled_value_paise: int = 0
+    closed_at_ms: int | None = None
+    changed_at_ms: int = 0
+    message: str = ""
+    sent: bool = True
+
+    swing_low_paise: int = 0
+    protect_trigger_paise: int = 0
+
+    change: Change | None = None
+    change_retry_at_ms: int = 0
+    cancel_wanted: bool = False
+    cancel_reason: str = ""
+    ask_before_cancel: bool = False
+    asked_at_ms: int | None = None
+    query_due_ms: int | None = None
+    queries: int = 0
+    claim: BrokerStatus | None = None
+    absences: int = 0
+
+    resting_since_ms: int | None = None
+    triggered_at_ms: int | None = None
+    chases: int = 0
+    chase_due_ms: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """Quantity not filled."""
+        return max(self.quantity - self.filled_quantity, 0)
+
+    @property
+    def live(self) -> bool:
+        """Whether the order may still fill: anything that is not proven over."""
+        return self.state not in TERMINAL
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the broker's word on its placement is missing: in flight or unknown."""
+        return self.state in UNANSWERED
+
+    @property
+    def resting(self) -> bool:
+        """Whether the broker has it in its book."""
+        return self.state in RESTING
+
+    @property
+    def open_quantity(self) -> int:
+        """What may still fill: the remaining quantity of a live order, else 0."""
+        return self.remaining if self.live else 0
+
+    @property
+    def average_price_paise(self) -> float | None:
+        """Average fill price, None without a fill; for display only."""
+        if not self.filled_quantity:
+            return None
+        return self.filled_value_paise / self.filled_quantity
+
+    def meet(self, happened: OrderInput, at_ms: int) -> None:
+        """Move by the table of order_states.py and keep the times that follow from the state."""
+        before = self.state
+        self.state = next_state(before, happened)
+        self.changed_at_ms = at_ms
+        if self.state in RESTING and self.resting_since_ms is None:
+            self.resting_since_ms = at_ms
+        if self.state is OrderState.OPEN and before is OrderState.TRIGGER_PENDING:
+            self.triggered_at_ms = self.triggered_at_ms or at_ms
+        if self.live:
+            self.closed_at_ms = None
+        elif self.closed_at_ms is None:
+            self.closed_at_ms = at_ms
+            self.change = None
+            self.query_due_ms = None
+
+
+class FillDelta(msgspec.Struct, frozen=True):
+    """What one piece of news added to an order's fills: quantity (units) and value (paise)."""
+
+    order: Order
+    quantity: int
+    value_paise: int

@@ -1,0 +1,159 @@
+"""What is known of our orders: the registry, the fills booked so far, the questions asked.
+
+It changes an order only by the table of order_states.py and never decides what to want.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from baseline_v1_live.core.instruments import rupee_text
+from baseline_v1_live.core.messages import Command, Level, Notify, Purpose, QueryOrder
+from baseline_v1_live.core.order import FillDelta, Order
+from baseline_v1_live.core.order_states import OrderInput, OrderState
+from baseline_v1_live.core.rules import Rules
+
+_QUERY_BACKOFF = (1, 2, 5)
+
+
+class Prices(Protocol):
+    """What the order manager asks of the market."""
+
+    def reference_price(self, symbol: str, at_ms: int) -> int | None:
+        """Our own mean price of the last 30 s, else the last price, None without any."""
+
+
+class _NoPrices:
+    def reference_price(self, symbol: str, at_ms: int) -> int | None:  # noqa: ARG002
+        return None
+
+
+class OrderBook:
+    """All orders of the session, what each has filled, and the commands that gather meanwhile.
+
+    The engine takes ``commands``, the position tracker takes the fills, the journal ``changed``.
+    ``now_ms`` is set by the engine before anything else happens.
+    """
+
+    def __init__(self, rules: Rules, prices: Prices | None) -> None:
+        self.rules = rules
+        self.prices: Prices = prices or _NoPrices()
+        self.now_ms = 0
+        self.commands: list[Command] = []
+        self.changed: dict[str, Order] = {}
+        self.orders: dict[str, Order] = {}
+        self.live_symbols: frozenset[str] = frozenset()
+        self._fills: list[FillDelta] = []
+        self._live: dict[str, Order] = {}
+        self._by_broker_id: dict[str, Order] = {}
+        self._by_position: dict[str, list[Order]] = {}
+
+    def live(self, symbol: str | None = None, purpose: Purpose | None = None) -> Iterator[Order]:
+        """Orders that may still fill, oldest first, of one symbol and purpose where given."""
+        for order in self._live.values():
+            if (symbol is None or order.symbol == symbol) and (
+                purpose is None or order.purpose is purpose
+            ):
+                yield order
+
+    def live_of(self, position_id: str, purpose: Purpose) -> list[Order]:
+        """Live orders of one position and purpose, oldest first."""
+        return [
+            o for o in self._by_position.get(position_id, ()) if o.purpose is purpose and o.live
+        ]
+
+    def ended_of(self, position_id: str, purpose: Purpose) -> list[Order]:
+        """Orders of one position and purpose that are over, oldest first."""
+        orders = self._by_position.get(position_id, ())
+        return [o for o in orders if o.purpose is purpose and not o.live]
+
+    def by_broker_id(self, broker_order_id: str) -> Order | None:
+        """Our order behind a broker's id, None when it is not one of ours."""
+        return self._by_broker_id.get(broker_order_id)
+
+    def has_unknown(self, symbol: str) -> bool:
+        """Whether any order of the symbol has an unknown outcome."""
+        return any(order.state is OrderState.UNKNOWN for order in self.live(symbol))
+
+    def take_fills(self) -> list[FillDelta]:
+        """The fills since the last call, in order."""
+        fills, self._fills = self._fills, []
+        return fills
+
+    def say(self, level: Level, tag: str, text: str, key: str = "") -> None:
+        """Emit a Notify."""
+        self.commands.append(Notify(level=level, tag=tag, text=text, key=key))
+
+    # ------------------------------------------------------------ for the layers above
+
+    def _add(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+        self._by_position.setdefault(order.position_id, []).append(order)
+        self._keep_live(order)
+        self._touch(order)
+
+    def _keep_live(self, order: Order) -> None:
+        if order.live:
+            self._live[order.order_id] = order
+        else:
+            self._live.pop(order.order_id, None)
+        self.live_symbols = frozenset(live.symbol for live in self._live.values())
+
+    def _name(self, order: Order, broker_order_id: str) -> None:
+        order.broker_order_id = broker_order_id
+        self._by_broker_id[broker_order_id] = order
+
+    def _touch(self, order: Order) -> None:
+        order.changed_at_ms = self.now_ms
+        self.changed[order.order_id] = order
+
+    def _meet(self, order: Order, happened: OrderInput) -> None:
+        order.meet(happened, self.now_ms)
+        self._touch(order)
+        if order.live != (order.order_id in self._live):
+            self._keep_live(order)
+
+    def _book(self, order: Order, quantity: int, value: int | None, proven: bool) -> None:
+        """Take a cumulative fill: more quantity counts, less is old news, and only proof corrects
+        the value of a quantity that is known.
+        """
+        new = quantity - order.filled_quantity
+        if new > 0:
+            if value is None:
+                value = order.filled_value_paise + new * self._estimate(order)
+                self.ask(order)
+            delta = FillDelta(order, new, value - order.filled_value_paise)
+            order.filled_quantity, order.filled_value_paise = quantity, value
+            self._fills.append(delta)
+            self.say(
+                Level.LOG,
+                "FILL",
+                f"{order.purpose} {order.side} {order.symbol} {quantity}/{order.quantity} "
+                f"at {rupee_text(delta.value_paise // new)}",
+            )
+            done = quantity >= order.quantity
+            self._meet(order, OrderInput.FILLED_ALL if done else OrderInput.FILLED_PART)
+        elif new == 0 and proven and value is not None and value != order.filled_value_paise:
+            self._fills.append(FillDelta(order, 0, value - order.filled_value_paise))
+            order.filled_value_paise = value
+            self._touch(order)
+
+    def _estimate(self, order: Order) -> int:
+        known = order.limit_price_paise or self.prices.reference_price(order.symbol, self.now_ms)
+        return known or order.trigger_price_paise
+
+    def ask(self, order: Order) -> None:
+        """Ask for the order's status and fills, and again later if no answer comes."""
+        if order.broker_order_id is None:
+            order.query_due_ms = None
+            return
+        self.commands.append(
+            QueryOrder(order_id=order.order_id, broker_order_id=order.broker_order_id)
+        )
+        self._back_off_query(order)
+
+    def _back_off_query(self, order: Order) -> None:
+        factor = _QUERY_BACKOFF[min(order.queries, len(_QUERY_BACKOFF) - 1)]
+        order.queries += 1
+        order.query_due_ms = self.now_ms + factor * self.rules.query_retry_ms

@@ -1,0 +1,383 @@
+"""PURE: fills to positions, the cover of every short, R of the day, and closing everything.
+
+Positions are driven by comparing what is wanted with what is: each call of ``drive`` looks at the
+open quantity and the live orders of a position and takes the next step, so it may be called at any
+time and after any surprise. It decides and emits commands; it never calls a broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from baseline_v1_live.core.instruments import rupee_text
+from baseline_v1_live.core.messages import Level, OrderType, Purpose, Side
+from baseline_v1_live.core.order import FillDelta, Order
+from baseline_v1_live.core.order_requests import CHASED_OUT
+from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.position import (
+    EXTERNAL_CLOSE,
+    LONG_CORRECTION,
+    OVER_RISK,
+    STOP_FAILED,
+    STOP_LOSS,
+    Position,
+)
+from baseline_v1_live.core.risk import excess_quantity
+from baseline_v1_live.order_manager import OrderManager
+
+_NOT_SENT_RETRY_MS = 1_000
+
+
+class PositionTracker:
+    """All positions of the session, open and closed, and the exit of the day."""
+
+    def __init__(self, order_manager: OrderManager) -> None:
+        self.orders = order_manager
+        self.rules = order_manager.rules
+        self.positions: dict[str, Position] = {}
+        self.open: dict[str, Position] = {}
+        self.changed: dict[str, Position] = {}
+        self.day_exit_reason: str | None = None
+        self.entries_stopped_by: str | None = None
+        self.stop_failures = 0
+        self._failures_seen: set[str] = set()
+        self._closed_pnl_paise = 0
+
+    # ------------------------------------------------------------ looking
+
+    def held(self, symbol: str) -> Position | None:
+        """The position that is open, or not yet proven closed, in a symbol."""
+        return next((p for p in self.open.values() if p.symbol == symbol), None)
+
+    @property
+    def flat(self) -> bool:
+        """Whether no position is open and no order of ours is alive."""
+        return not self.open and not any(True for _ in self.orders.live())
+
+    @property
+    def pnl_paise(self) -> int:
+        """P&L of the day before charges; open positions at the price we would pay to close."""
+        return self._closed_pnl_paise + sum(position.pnl_paise for position in self.open.values())
+
+    def deadlines(self) -> Iterator[int]:
+        """Instants at which ``drive`` has a retry to make."""
+        for position in self.open.values():
+            now = self.orders.now_ms
+            for due in (position.exit_due_ms, position.stop_due_ms):
+                if due > now:
+                    yield due
+
+    # ------------------------------------------------------------ hearing
+
+    def mark(self, position: Position, price_paise: int, at_ms: int) -> None:
+        """Value an open position at the price we would pay to close it: ask, else last price."""
+        position.mark_paise = price_paise
+        position.last_tick_ms = at_ms
+
+    def book_fills(self) -> bool:
+        """Take the fills that the order manager has heard of; True when there were any."""
+        deltas = self.orders.take_fills()
+        for delta in deltas:
+            self._book(delta)
+        if deltas:
+            self._sum_closed()
+        return bool(deltas)
+
+    def _sum_closed(self) -> None:
+        self._closed_pnl_paise = sum(p.pnl_paise for p in self.positions.values() if p.closed)
+
+    def _book(self, delta: FillDelta) -> None:
+        order = delta.order
+        position = self.positions.get(order.position_id)
+        if position is None:
+            if order.purpose is not Purpose.ENTRY:
+                return
+            position = self._open(order)
+        if order.purpose is Purpose.ENTRY:
+            position.entry_quantity += delta.quantity
+            position.entry_value_paise += delta.value_paise
+        elif order.purpose is Purpose.CORRECTION:
+            position.correction_quantity += delta.quantity
+            position.correction_value_paise += delta.value_paise
+        else:
+            position.exit_quantity += delta.quantity
+            position.exit_value_paise += delta.value_paise
+            if delta.quantity:
+                position.exit_attempts = 0
+                position.exit_reason = STOP_LOSS if order.purpose is Purpose.STOP else order.reason
+            if order.reason == OVER_RISK:
+                position.trim_quantity = max(position.trim_quantity - delta.quantity, 0)
+        if position.open_quantity or delta.quantity:
+            position.closed_at_ms = None
+            self.open[position.position_id] = position
+        self.changed[position.position_id] = position
+
+    def _open(self, order: Order) -> Position:
+        contract = self.orders.contracts[order.symbol]
+        position = Position(
+            position_id=order.position_id,
+            symbol=order.symbol,
+            option_type=contract.option_type,
+            lot_size=contract.lot_size,
+            swing_low_paise=order.swing_low_paise,
+            stop_trigger_paise=order.protect_trigger_paise,
+            opened_at_ms=self.orders.now_ms,
+            mark_paise=order.trigger_price_paise,
+            last_tick_ms=self.orders.now_ms,
+        )
+        self.positions[position.position_id] = position
+        return position
+
+    def close_externally(self, position: Position, quantity: int, price_paise: int) -> None:
+        """Book that somebody else closed a quantity of ours, at the price known now."""
+        position.external_quantity += quantity
+        position.external_value_paise += quantity * price_paise
+        position.exit_reason = EXTERNAL_CLOSE
+        self.changed[position.position_id] = position
+        self.orders.say(
+            Level.ALERT,
+            "RECONCILE",
+            f"{position.symbol}: {quantity} closed outside the bot, booked at "
+            f"{rupee_text(price_paise)}; no re-entry",
+            f"external:{position.symbol}",
+        )
+
+    # ------------------------------------------------------------ deciding
+
+    def close_all_positions(self, exit_reason: str) -> None:
+        """Close the day: cancel every entry, then every stop, and buy back what is open.
+
+        The first reason wins; calling again changes nothing. Positions are closed side by side, each
+        at its own pace; a fill that comes later is closed as well.
+        """
+        if self.day_exit_reason is not None:
+            return
+        self.day_exit_reason = exit_reason
+        self.orders.say(Level.LOG, "EXIT", f"DAILY EXIT TRIGGERED: {exit_reason}")
+        self.orders.say(Level.LOG, "EXIT", "Cancelling all pending orders...")
+        for order in list(self.orders.live(purpose=Purpose.ENTRY)):
+            self.orders.cancel(order, exit_reason)
+        self.drive_all()
+
+    def want_exit(self, position: Position, reason: str) -> None:
+        """Close one position whole; the first reason stays."""
+        position.exit_wanted = position.exit_wanted or reason
+        self.changed[position.position_id] = position
+
+    def stop_entries(self, why: str) -> None:
+        """No more entries today; the first cause stays and is said once."""
+        if self.entries_stopped_by is None:
+            self.entries_stopped_by = why
+            self.orders.say(
+                Level.CRITICAL, "EXIT", f"entries stopped for the day: {why}", "entries_stopped"
+            )
+
+    def drive_all(self) -> None:
+        """Take the next step for every position that is open or not proven closed."""
+        for position in list(self.open.values()):
+            self.drive(position)
+
+    def drive(self, position: Position) -> None:
+        """Take the position's next step: protect it, close it, correct it, or declare it closed."""
+        if self.day_exit_reason is not None:
+            self.want_exit(position, self.day_exit_reason)
+        if position.exit_wanted:
+            for entry in self.orders.live_of(position.position_id, Purpose.ENTRY):
+                self.orders.cancel(entry, position.exit_wanted)
+        self._learn_from_stops(position)
+        self._trim_after_entry(position)
+        open_quantity = position.open_quantity
+        if open_quantity < 0:
+            self._sell_long(position)
+            return
+        exit_target = (
+            open_quantity if position.exit_wanted else min(position.trim_quantity, open_quantity)
+        )
+        covered = self._adjust_stop(position, open_quantity - exit_target)
+        if exit_target and covered:
+            self._buy_back(position, exit_target)
+        if open_quantity == 0:
+            self._close(position)
+
+    # ------------------------------------------------------------ steps
+
+    def _trim_after_entry(self, position: Position) -> None:
+        """Once, when the entry is over: whole lots whose risk exceeds R are to be bought back."""
+        if position.trim_checked or self.orders.live_of(position.position_id, Purpose.ENTRY):
+            return
+        position.trim_checked = True
+        excess = excess_quantity(
+            position.entry_quantity,
+            position.entry_value_paise,
+            position.stop_trigger_paise,
+            position.lot_size,
+            self.rules,
+        )
+        position.trim_quantity = min(excess, max(position.open_quantity, 0))
+        if position.trim_quantity:
+            self.orders.say(
+                Level.INFO,
+                "ORDER",
+                f"{position.symbol}: risk after the fill exceeds R, "
+                f"buying back {position.trim_quantity}",
+            )
+
+    def _adjust_stop(self, position: Position, target: int) -> bool:
+        """Bring the protective stop to ``target`` units; True when no more than that can fill by it."""
+        stops = self.orders.live_of(position.position_id, Purpose.STOP)
+        if target == 0:
+            for stop in stops:
+                if position.exit_wanted and not stop.cancel_wanted:
+                    self.orders.say(Level.LOG, "EXIT", f"Cancelling SL for {position.symbol}")
+                self.orders.cancel(stop, position.exit_wanted or "flat")
+            return not stops
+        if not stops:
+            self._place_stop(position, target)
+            return True
+        stop = stops[0]
+        for extra in stops[1:]:
+            self.orders.cancel(extra, "a second stop")
+        if stop.triggered_at_ms is not None:
+            # It is filling: the entry's rest would open again what the stop closes.
+            for entry in self.orders.live_of(position.position_id, Purpose.ENTRY):
+                self.orders.cancel(entry, "its stop has triggered")
+        if stop.remaining != target and not stop.change:
+            self.orders.modify(stop, quantity=stop.filled_quantity + target)
+        return stop.remaining <= target and not stop.change
+
+    def _place_stop(self, position: Position, quantity: int) -> None:
+        now = self.orders.now_ms
+        if now < position.stop_due_ms:
+            return
+        contract = self.orders.contracts[position.symbol]
+        trigger = position.stop_trigger_paise
+        stop = self.orders.place(
+            symbol=position.symbol,
+            side=Side.BUY,
+            order_type=OrderType.SL,
+            purpose=Purpose.STOP,
+            quantity=min(quantity, contract.order_quantity_max),
+            trigger_price_paise=trigger,
+            limit_price_paise=trigger + self.rules.stop_limit_offset_paise,
+            reason="protect",
+            position_id=position.position_id,
+        )
+        if stop is None:
+            position.stop_due_ms = now + _NOT_SENT_RETRY_MS
+
+    def _learn_from_stops(self, position: Position) -> None:
+        """A stop that ended without our asking is a failure: once more at once, then market exit."""
+        for stop in self.orders.ended_of(position.position_id, Purpose.STOP):
+            if stop.order_id in self._failures_seen:
+                continue
+            self._failures_seen.add(stop.order_id)
+            if stop.state is OrderState.FILLED:
+                continue
+            if stop.cancel_wanted:
+                if stop.cancel_reason == CHASED_OUT:
+                    self.want_exit(position, STOP_LOSS)
+                continue
+            if not stop.sent:
+                position.stop_due_ms = self.orders.now_ms + _NOT_SENT_RETRY_MS
+                self.orders.say(
+                    Level.CRITICAL,
+                    "ORDER",
+                    f"{position.symbol}: stop not sent, gateway unreachable; trying again",
+                    f"stop_not_sent:{position.symbol}",
+                )
+                continue
+            self._count_stop_failure(position, stop)
+
+    def _count_stop_failure(self, position: Position, stop: Order) -> None:
+        position.stop_failures += 1
+        self.stop_failures += 1
+        self.orders.say(
+            Level.CRITICAL,
+            "ORDER",
+            f"{position.symbol}: protective stop {stop.state} by the broker "
+            f"({stop.message or 'no reason given'})",
+            f"stop_failed:{position.symbol}",
+        )
+        if position.stop_failures > 1 and position.open_quantity > 0:
+            self.want_exit(position, STOP_FAILED)
+        if self.stop_failures >= self.rules.stop_failures_max:
+            self.stop_entries(f"{self.stop_failures} protective stops failed")
+
+    def _buy_back(self, position: Position, target: int) -> None:
+        """Buy what is neither bought nor reserved by an exit that may still fill."""
+        exits = self.orders.live_of(position.position_id, Purpose.EXIT)
+        self._back_off_after_refusals(position)
+        need = target - sum(order.remaining for order in exits)
+        if need <= 0 or self.orders.now_ms < position.exit_due_ms:
+            return
+        if any(order.state is OrderState.IN_FLIGHT for order in exits):
+            return
+        slice_max = self.orders.contracts[position.symbol].order_quantity_max
+        self.orders.place_exit(
+            position.symbol,
+            min(need, slice_max),
+            Side.BUY,
+            position.exit_wanted or OVER_RISK,
+            position_id=position.position_id,
+        )
+
+    def _back_off_after_refusals(self, position: Position) -> None:
+        """Three tries two seconds apart, then one every five seconds with an alarm."""
+        for purpose in (Purpose.EXIT, Purpose.CORRECTION):
+            for order in self.orders.ended_of(position.position_id, purpose):
+                if order.order_id in self._failures_seen:
+                    continue
+                self._failures_seen.add(order.order_id)
+                if not order.remaining or order.cancel_wanted:
+                    continue
+                position.exit_attempts += 1
+                late = position.exit_attempts >= self.rules.exit_tries
+                wait = self.rules.exit_retry_late_ms if late else self.rules.exit_retry_ms
+                position.exit_due_ms = self.orders.now_ms + wait
+                self.orders.say(
+                    Level.CRITICAL if late else Level.ALERT,
+                    "MARKET-EXIT",
+                    f"{position.symbol} exit {order.state} "
+                    f"({order.message or 'no reason given'}), try {position.exit_attempts}; "
+                    f"again in {wait // 1000} s",
+                    f"exit_failed:{position.symbol}",
+                )
+
+    def _sell_long(self, position: Position) -> None:
+        """Our own orders bought more than was sold: sell exactly that, and stop entries."""
+        self.stop_entries(f"{position.symbol} became long by our own orders")
+        for purpose in (Purpose.STOP, Purpose.EXIT):
+            for order in self.orders.live_of(position.position_id, purpose):
+                self.orders.cancel(order, "over-bought")
+        self._back_off_after_refusals(position)
+        corrections = self.orders.live_of(position.position_id, Purpose.CORRECTION)
+        need = -position.open_quantity - sum(order.remaining for order in corrections)
+        if need <= 0 or self.orders.now_ms < position.exit_due_ms:
+            return
+        if any(order.state is OrderState.IN_FLIGHT for order in corrections):
+            return
+        self.orders.place_exit(
+            position.symbol,
+            min(need, self.orders.contracts[position.symbol].order_quantity_max),
+            Side.SELL,
+            LONG_CORRECTION,
+            purpose=Purpose.CORRECTION,
+            position_id=position.position_id,
+        )
+
+    def _close(self, position: Position) -> None:
+        """Declare a flat position closed once nothing of it can still fill."""
+        if any(order.position_id == position.position_id for order in self.orders.live()):
+            return
+        position.closed_at_ms = self.orders.now_ms
+        position.mark_paise = 0
+        self.open.pop(position.position_id, None)
+        self._sum_closed()
+        self.changed[position.position_id] = position
+        sign = "+" if position.pnl_paise >= 0 else "-"
+        self.orders.say(
+            Level.INFO,
+            "EXIT",
+            f"{position.symbol} closed: {position.exit_reason}, "
+            f"P&L {sign}{rupee_text(abs(position.pnl_paise))}, {position.r_milli / 1000:+.2f}R",
+        )

@@ -1,0 +1,1 @@
+"""Replay of a day and its report."""

@@ -1,0 +1,1 @@
+"""The built-in exchange, recorded and generated days."""

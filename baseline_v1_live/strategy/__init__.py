@@ -1,0 +1,1 @@
+"""PURE: bars, swings, strike selection and exit policy. No I/O, clock, randomness or settings."""
