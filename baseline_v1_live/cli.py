@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from baseline_v1_live import __version__
 from baseline_v1_live.adapters.journal import Journal, JournalError
@@ -17,6 +18,7 @@ from baseline_v1_live.config import ConfigError, Settings, describe, load_settin
 from baseline_v1_live.core.instruments import paise, parse_expiry
 from baseline_v1_live.core.session import Session
 from baseline_v1_live.research.demo import play_demo, print_day
+from baseline_v1_live.research.exit_accuracy import markdown, measure_days
 from baseline_v1_live.research.replay import Replay
 from baseline_v1_live.research.report import write_report
 from baseline_v1_live.research.result import to_json
@@ -24,7 +26,7 @@ from baseline_v1_live.runtime.console import ConsoleNotifier
 from baseline_v1_live.sim.contract_table import SESSION_OPEN, session_close
 from baseline_v1_live.sim.day import MarketDay
 from baseline_v1_live.sim.exchange import ExchangeModel
-from baseline_v1_live.sim.generator import generate_day
+from baseline_v1_live.sim.generator import DEFAULT_DATE, generate_day
 from baseline_v1_live.sim.recorded import DayFileError, read_day
 
 EXIT_BAD_INPUT = 2
@@ -148,6 +150,26 @@ def demo(
         play_demo(day, settings.rules(), session, model, out / name, _console())
     except OSError as error:
         _fail(f"--out {out}: cannot be written ({error.strerror or error})")
+
+
+@app.command()
+def exits(
+    seeds: Annotated[int, typer.Option(min=1, help="How many generated days.")] = 20,
+    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Measure how near day exits and stops come to their limits, on generated days; Markdown."""
+    settings = _settings()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("generated days", total=seeds)
+        days = measure_days(
+            range(start, start + seeds),
+            settings.rules(),
+            _session(settings, DEFAULT_DATE),
+            jobs,
+            lambda: bar.advance(task),
+        )
+    typer.echo(markdown(days), nl=False)
 
 
 # ---------------------------------------------------------------- helpers

@@ -32,7 +32,9 @@ _PRE_OPEN_MS = 60 * SECOND_MS
 
 
 class Replay:
-    """One day's run. ``progress`` is called with the simulated instant at most once a second of it."""
+    """One day's run. ``progress`` is called with the simulated instant at most once a second of it,
+    ``after_step`` after every step of the engine.
+    """
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Replay:
         journal: StepJournal | None = None,
         notifier: Notifier | None = None,
         progress: Callable[[int], None] | None = None,
+        after_step: Callable[[], None] | None = None,
     ) -> None:
         self.day = day
         self.session = session
@@ -61,6 +64,7 @@ class Replay:
         self.exchange = Exchange(day.contracts, model)
         self.r_curve: list[tuple[int, int]] = []
         self._progress = progress
+        self._observe = after_step
         self._sample_due_ms = 0
         self.driver = SimulatedDriver(
             self.engine,
@@ -126,6 +130,8 @@ class Replay:
         )
 
     def _after_step(self, at_ms: int) -> None:
+        if self._observe is not None:
+            self._observe()
         if at_ms < self._sample_due_ms:
             return
         self._sample_due_ms = at_ms + SECOND_MS
