@@ -16,7 +16,7 @@ from baseline_v1_live import __version__
 from baseline_v1_live.adapters.journal import Journal, JournalError
 from baseline_v1_live.config import ConfigError, Settings, describe, load_settings
 from baseline_v1_live.core.instruments import paise, parse_expiry
-from baseline_v1_live.core.session import Session
+from baseline_v1_live.core.session import Session, at_ist
 from baseline_v1_live.research.demo import play_demo, print_day
 from baseline_v1_live.research.exit_accuracy import markdown, measure_days
 from baseline_v1_live.research.replay import Replay
@@ -205,7 +205,7 @@ def _session(settings: Settings, date: dt.date) -> Session:
 
 def _model(session: Session, settings: Settings, latency_ms: int) -> ExchangeModel:
     cutoff = settings.broker_mis_cutoff
-    cutoff_ms = None if cutoff is None else session.hard_cut_ms
+    cutoff_ms = None if cutoff is None else at_ist(session.date, cutoff)
     return ExchangeModel(latency_ms=latency_ms, mis_cutoff_ms=cutoff_ms)
 
 

@@ -16,6 +16,7 @@ from baseline_v1_live.core.order_requests import CHASED_OUT
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import (
     EXTERNAL_CLOSE,
+    FLATTEN,
     LONG_CORRECTION,
     OVER_RISK,
     STOP_FAILED,
@@ -39,6 +40,8 @@ class PositionTracker:
         self.changed: dict[str, Position] = {}
         self.day_exit_reason: str | None = None
         self.entries_stopped_by: str | None = None
+        self.no_reentry: set[str] = set()
+        self.flattening = False
         self.stop_failures = 0
         self._failures_seen: set[str] = set()
         self._closed_pnl_paise = 0
@@ -133,6 +136,7 @@ class PositionTracker:
         position.external_quantity += quantity
         position.external_value_paise += quantity * price_paise
         position.exit_reason = EXTERNAL_CLOSE
+        self.no_reentry.add(position.symbol)
         self.changed[position.position_id] = position
         self.orders.say(
             Level.ALERT,
@@ -159,10 +163,18 @@ class PositionTracker:
             self.orders.cancel(order, exit_reason)
         self.drive_all()
 
+    def flatten(self) -> None:
+        """Close everything now without ending the day; it holds until all is flat."""
+        self.flattening = True
+        for order in list(self.orders.live(purpose=Purpose.ENTRY)):
+            self.orders.cancel(order, FLATTEN)
+        self.drive_all()
+
     def want_exit(self, position: Position, reason: str) -> None:
         """Close one position whole; the first reason stays."""
-        position.exit_wanted = position.exit_wanted or reason
-        self.changed[position.position_id] = position
+        if not position.exit_wanted:
+            position.exit_wanted = reason
+            self.changed[position.position_id] = position
 
     def stop_entries(self, why: str) -> None:
         """No more entries today; the first cause stays and is said once."""
@@ -176,11 +188,15 @@ class PositionTracker:
         """Take the next step for every position that is open or not proven closed."""
         for position in list(self.open.values()):
             self.drive(position)
+        if self.flattening and self.flat:
+            self.flattening = False
 
     def drive(self, position: Position) -> None:
         """Take the position's next step: protect it, close it, correct it, or declare it closed."""
         if self.day_exit_reason is not None:
             self.want_exit(position, self.day_exit_reason)
+        elif self.flattening:
+            self.want_exit(position, FLATTEN)
         if position.exit_wanted:
             for entry in self.orders.live_of(position.position_id, Purpose.ENTRY):
                 self.orders.cancel(entry, position.exit_wanted)

@@ -29,7 +29,6 @@ from baseline_v1_live.core.messages import (
     OrderRefused,
     OrderUpdated,
     OutcomeUnknown,
-    Purpose,
     SaveSummary,
     SetTimer,
     SnapshotFailed,
@@ -46,7 +45,6 @@ from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, Session, clock_t
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
 from baseline_v1_live.strategy.exit_policy import (
-    FLATTEN,
     KILL_SWITCH,
     SQUARE_OFF,
     DayLimits,
@@ -212,8 +210,9 @@ class Engine:
     def _on_snapshot(self, event: SnapshotTaken) -> None:
         self.reconciler.on_snapshot(event)
         if self.state is TradingState.RECONCILING:
-            self.state = TradingState.ENABLED
-            self.orders.say(Level.INFO, "RECONCILE", "books read and reconciled, trading enabled")
+            over = self.positions.day_exit_reason is not None
+            self.state = TradingState.EXIT_ONLY if over else TradingState.ENABLED
+            self.orders.say(Level.INFO, "RECONCILE", f"books read and reconciled: {self.state}")
 
     def _on_feed_silent(self, event: FeedSilent) -> None:
         self.silent_feeds.add(event.source)
@@ -237,10 +236,7 @@ class Engine:
             self.desk.resume()
         elif verb == "flatten":
             self.paused = True
-            for entry in list(self.orders.live(purpose=Purpose.ENTRY)):
-                self.orders.cancel(entry, FLATTEN)
-            for position in self.positions.open.values():
-                self.positions.want_exit(position, FLATTEN)
+            self.positions.flatten()
         elif verb == "kill":
             self._exit_day(KILL_SWITCH)
         elif verb in ("stopday", "halt"):

@@ -25,6 +25,7 @@ from baseline_v1_live.strategy.strike_filter import Candidate, best_of
 NO_LOT = "no_lot"
 HELD = "held"
 ORDER_UNKNOWN = "order_unknown"
+CLOSED_OUTSIDE = "closed_outside"
 BLOCKED = "blocked_after_refusal"
 DATA_STALE = "data_stale"
 DATA_DEAD = "data_dead"
@@ -124,6 +125,8 @@ class EntryDesk:
         now = self.orders.now_ms
         if self.positions.held(symbol) is not None:
             return HELD
+        if symbol in self.positions.no_reentry:
+            return CLOSED_OUTSIDE
         if self._blocked_until.get(symbol, 0) > now:
             return BLOCKED
         if self.orders.has_unknown(symbol):
@@ -237,13 +240,13 @@ class EntryDesk:
         self, option_type: OptionType, working: Working, gate: str | None, at_bar_close: bool
     ) -> None:
         order, candidate = working.order, working.candidate
-        if order.triggered_at_ms is not None or order.filled_quantity:
-            self._tend_triggered(working)
-            return
         if order.cancel_wanted:
             return
         if gate is not None:
             self._cancel(working, gate)
+            return
+        if order.triggered_at_ms is not None or order.filled_quantity:
+            self._tend_triggered(working)
             return
         if self.market.silent_ms(order.symbol, self.orders.now_ms) >= self._dead_ms:
             self._cancel(working, DATA_DEAD)

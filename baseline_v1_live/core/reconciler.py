@@ -46,7 +46,6 @@ class Reconciler:
         self.completed_ms: int | None = None
         self.broker_net: dict[str, int] = {}
         self.found: Counter[str] = Counter()
-        self.blocked_symbols: set[str] = set()
         self._price_of = price_of
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
@@ -164,7 +163,6 @@ class Reconciler:
                 part = min(quantity, max(position.open_quantity, 0))
                 quantity -= part
                 self.positions.close_externally(position, part, self._price_of(symbol))
-        self.blocked_symbols.add(symbol)
 
     def _forget_settled_shortfalls(self, findings: tuple[Finding, ...]) -> None:
         seen = {finding.symbol for finding in findings if isinstance(finding, ShortOfOurs)}

@@ -8,7 +8,6 @@ TARGET = "+5R_TARGET"
 STOP = "-5R_STOP"
 SQUARE_OFF = "EOD_EXIT"
 KILL_SWITCH = "KILL_SWITCH"
-FLATTEN = "FLATTEN"
 
 
 def r_milli(pnl_paise: int, rules: Rules) -> int:
