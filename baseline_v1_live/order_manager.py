@@ -183,8 +183,12 @@ class OrderManager(OrderRequests):
             if order.purpose in (Purpose.EXIT, Purpose.CORRECTION):
                 self.say(Level.LOG, "MARKET-EXIT", f"Order placed: {event.broker_order_id}")
             self._replay_early_news(event.broker_order_id)
-        elif event.request is Request.MODIFY and order.change:
-            self._apply_change(order, order.change)
+        elif event.request is Request.MODIFY:
+            if order.change and order.change.request is Request.MODIFY:
+                self._apply_change(order, order.change)
+            elif order.live:
+                # Its change was given up long ago and has been done after all.
+                self.ask(order)
         elif event.request is Request.CANCEL and order.live:
             order.change = None
             order.claim = BrokerStatus.CANCELLED
@@ -217,7 +221,7 @@ class OrderManager(OrderRequests):
     def on_unknown(self, event: OutcomeUnknown) -> None:
         """The request's outcome is not known."""
         order = self.orders.get(event.order_id)
-        if order is None or not order.live:
+        if order is None or not (order.live or order.value_estimated):
             return
         if event.request is Request.PLACE:
             if order.state is OrderState.IN_FLIGHT:
@@ -258,19 +262,18 @@ class OrderManager(OrderRequests):
         return order
 
     def on_filled(self, event: Filled) -> Order | None:
-        """Fills of an order so far; returns it when it is ours."""
+        """Fills of an order so far, from the trade book; returns it when it is ours."""
         order = self._find(event)
         if order is not None:
-            self._book(order, event.filled_quantity, event.filled_value_paise, proven=False)
+            self._book(order, event.filled_quantity, event.filled_value_paise, proven=True)
         return order
 
     def on_tick(self, symbol: str, ltp_paise: int) -> None:
-        """Remember that a resting stop-limit order's trigger has traded."""
+        """Remember that a live stop-limit order's trigger has traded, its placement answered or not."""
         for order in self.live(symbol):
             if (
                 order.order_type is OrderType.SL
                 and order.triggered_at_ms is None
-                and order.resting
                 and (
                     ltp_paise >= order.trigger_price_paise
                     if order.side is Side.BUY
@@ -300,10 +303,12 @@ class OrderManager(OrderRequests):
 
     def on_time(self) -> None:
         """Act on every deadline that has passed."""
-        for order in list(self._live.values()):
+        for order in self.watched():
             self._give_up_waiting(order)
             if order.query_due_ms is not None and order.query_due_ms <= self.now_ms:
                 self.ask(order)
+            if not order.live:
+                continue
             if order.cancel_wanted:
                 self._advance_cancel(order)
             else:
@@ -311,7 +316,7 @@ class OrderManager(OrderRequests):
 
     def deadlines(self) -> Iterator[int]:
         """Instants at which ``on_time`` has something to do."""
-        for order in self._live.values():
+        for order in self.watched():
             if order.state is OrderState.IN_FLIGHT:
                 yield order.placed_at_ms + NO_ANSWER_MS
             if order.query_due_ms is not None:
@@ -374,16 +379,40 @@ class OrderManager(OrderRequests):
                 order.message = event.message or order.message
                 self._meet(order, _PROVEN_OVER[event.status])
         elif event.status is BrokerStatus.COMPLETE:
-            if order.live:
-                # Said complete, yet its fills do not add up: asked again until they do.
-                self._meet(order, OrderInput.SEEN_OVER)
-                self._back_off_query(order)
+            self._hear_complete(order, event)
         else:
+            over = not order.live
             self._meet(order, OrderInput.PROVEN_ALIVE)
             if event.status in _SEEN:
                 self._meet(order, _SEEN[event.status])
             self._settle_lost_change(order, event)
+            if order.change is None:
+                self._take_values(order, event)
             self._answer_ask(order)
+            if over and order.live:
+                # An old answer may have come late; the next one decides.
+                self.ask(order)
+
+    def _take_values(self, order: Order, event: OrderUpdated) -> None:
+        """The broker's quantity and prices are the order's, whatever we had asked for."""
+        if event.quantity is not None and event.quantity >= order.filled_quantity:
+            order.quantity = event.quantity
+        if event.trigger_price_paise is not None:
+            order.trigger_price_paise = event.trigger_price_paise
+        if event.limit_price_paise is not None:
+            order.limit_price_paise = event.limit_price_paise
+
+    def _hear_complete(self, order: Order, event: OrderUpdated) -> None:
+        if not order.live:
+            return
+        if event.quantity is not None and event.filled_quantity == event.quantity:
+            # Whole at the broker's quantity: a change of ours, lost on the way, had reached it.
+            order.quantity = event.quantity
+            self._meet(order, OrderInput.FILLED_ALL)
+        else:
+            # Said complete, yet its fills do not add up: asked again until they do.
+            self._meet(order, OrderInput.SEEN_OVER)
+            self._back_off_query(order)
 
     def _settle_lost_change(self, order: Order, event: OrderUpdated) -> None:
         """A lost modify is known by the values the broker shows; a lost cancel by the living order."""

@@ -41,6 +41,9 @@ class PositionTracker:
         self.day_exit_reason: str | None = None
         self.entries_stopped_by: str | None = None
         self.no_reentry: set[str] = set()
+        self.doubtful: dict[str, int] = {}
+        self.books_read_ms = 0
+        self.books_wanted = False
         self.flattening = False
         self.stop_failures = 0
         self._failures_seen: set[str] = set()
@@ -56,6 +59,19 @@ class PositionTracker:
     def flat(self) -> bool:
         """Whether no position is open and no order of ours is alive."""
         return not self.open and not any(True for _ in self.orders.live())
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is flat and nothing was closed so lately that the books may still surprise."""
+        since = self.orders.now_ms - self.rules.flip_window_ms
+        return self.flat and not any(
+            (position.closed_at_ms or 0) > since for position in self.positions.values()
+        )
+
+    @property
+    def all_realised(self) -> bool:
+        """Whether nothing of the day's P&L depends on a price."""
+        return not any(position.open_quantity for position in self.open.values())
 
     @property
     def pnl_paise(self) -> int:
@@ -111,8 +127,7 @@ class PositionTracker:
             if order.reason == OVER_RISK:
                 position.trim_quantity = max(position.trim_quantity - delta.quantity, 0)
         if position.open_quantity or delta.quantity:
-            position.closed_at_ms = None
-            self.open[position.position_id] = position
+            self._reopen(position)
         self.changed[position.position_id] = position
 
     def _open(self, order: Order) -> Position:
@@ -125,23 +140,35 @@ class PositionTracker:
             swing_low_paise=order.swing_low_paise,
             stop_trigger_paise=order.protect_trigger_paise,
             opened_at_ms=self.orders.now_ms,
-            mark_paise=order.trigger_price_paise,
+            mark_paise=self.orders.prices.closing_price(order.symbol) or order.trigger_price_paise,
             last_tick_ms=self.orders.now_ms,
         )
         self.positions[position.position_id] = position
         return position
 
+    def _reopen(self, position: Position) -> None:
+        """Something of it is open again, or may be: it is looked after until proven closed."""
+        if position.position_id not in self.open:
+            self.open[position.position_id] = position
+            price = self.orders.prices.closing_price(position.symbol)
+            position.mark_paise = price or position.mark_paise
+        position.closed_at_ms = None
+        self.changed[position.position_id] = position
+
     def close_externally(self, position: Position, quantity: int, price_paise: int) -> None:
-        """Book that somebody else closed a quantity of ours, at the price known now."""
+        """Book that somebody else closed a quantity of ours, at the price known now.
+
+        A negative quantity is a long of ours that somebody else sold.
+        """
         position.external_quantity += quantity
         position.external_value_paise += quantity * price_paise
         position.exit_reason = EXTERNAL_CLOSE
         self.no_reentry.add(position.symbol)
-        self.changed[position.position_id] = position
+        self._reopen(position)
         self.orders.say(
             Level.ALERT,
             "RECONCILE",
-            f"{position.symbol}: {quantity} closed outside the bot, booked at "
+            f"{position.symbol}: {abs(quantity)} closed outside the bot, booked at "
             f"{rupee_text(price_paise)}; no re-entry",
             f"external:{position.symbol}",
         )
@@ -197,15 +224,16 @@ class PositionTracker:
             self.want_exit(position, self.day_exit_reason)
         elif self.flattening:
             self.want_exit(position, FLATTEN)
-        if position.exit_wanted:
-            for entry in self.orders.live_of(position.position_id, Purpose.ENTRY):
-                self.orders.cancel(entry, position.exit_wanted)
+        if position.exit_wanted or position.exit_reason == STOP_LOSS:
+            # The entry's rest would open again what is being closed.
+            self._cancel_all(position, Purpose.ENTRY, position.exit_wanted or STOP_LOSS)
         self._learn_from_stops(position)
         self._trim_after_entry(position)
         open_quantity = position.open_quantity
         if open_quantity < 0:
             self._sell_long(position)
             return
+        self._cancel_all(position, Purpose.CORRECTION, "no longer long")
         exit_target = (
             open_quantity if position.exit_wanted else min(position.trim_quantity, open_quantity)
         )
@@ -254,12 +282,10 @@ class PositionTracker:
         for extra in stops[1:]:
             self.orders.cancel(extra, "a second stop")
         if stop.triggered_at_ms is not None:
-            # It is filling: the entry's rest would open again what the stop closes.
-            for entry in self.orders.live_of(position.position_id, Purpose.ENTRY):
-                self.orders.cancel(entry, "its stop has triggered")
+            self._cancel_all(position, Purpose.ENTRY, STOP_LOSS)
         if stop.remaining != target and not stop.change:
             self.orders.modify(stop, quantity=stop.filled_quantity + target)
-        return stop.remaining <= target and not stop.change
+        return sum(s.remaining for s in stops) <= target and not any(s.change for s in stops)
 
     def _place_stop(self, position: Position, quantity: int) -> None:
         now = self.orders.now_ms
@@ -323,7 +349,14 @@ class PositionTracker:
         """Buy what is neither bought nor reserved by an exit that may still fill."""
         exits = self.orders.live_of(position.position_id, Purpose.EXIT)
         self._back_off_after_refusals(position)
-        need = target - sum(order.remaining for order in exits)
+        # What the newest snapshot misses at the broker is not bought until the next one decides.
+        doubtful = max(self.doubtful.get(position.symbol, 0), 0)
+        live = sum(order.remaining for order in exits)
+        if live > target:
+            self._cancel_all(position, Purpose.EXIT, "more than is open")
+        need = target - doubtful - live
+        if need > 0 and self._books_must_be_read(position):
+            return
         if need <= 0 or self.orders.now_ms < position.exit_due_ms:
             return
         if any(order.state is OrderState.IN_FLIGHT for order in exits):
@@ -336,6 +369,24 @@ class PositionTracker:
             position.exit_wanted or OVER_RISK,
             position_id=position.position_id,
         )
+
+    def _books_must_be_read(self, position: Position) -> bool:
+        """Whether an exit of ours was cancelled since the books were last read: what it left over
+        may have been closed by somebody else. Waited for, but not for long.
+        """
+        ended = [
+            order.closed_at_ms or 0
+            for order in self.orders.ended_of(position.position_id, Purpose.EXIT)
+            if order.state is OrderState.CANCELLED
+        ]
+        if not ended or self.books_read_ms > max(ended):
+            return False
+        self.books_wanted = True
+        return self.orders.now_ms < max(ended) + self.rules.exit_retry_late_ms
+
+    def _cancel_all(self, position: Position, purpose: Purpose, reason: str) -> None:
+        for order in self.orders.live_of(position.position_id, purpose):
+            self.orders.cancel(order, reason)
 
     def _back_off_after_refusals(self, position: Position) -> None:
         """Three tries two seconds apart, then one every five seconds with an alarm."""
@@ -362,12 +413,15 @@ class PositionTracker:
     def _sell_long(self, position: Position) -> None:
         """Our own orders bought more than was sold: sell exactly that, and stop entries."""
         self.stop_entries(f"{position.symbol} became long by our own orders")
-        for purpose in (Purpose.STOP, Purpose.EXIT):
-            for order in self.orders.live_of(position.position_id, purpose):
-                self.orders.cancel(order, "over-bought")
+        self._cancel_all(position, Purpose.STOP, "over-bought")
+        self._cancel_all(position, Purpose.EXIT, "over-bought")
         self._back_off_after_refusals(position)
         corrections = self.orders.live_of(position.position_id, Purpose.CORRECTION)
+        doubtful = max(self.doubtful.get(position.symbol, 0), 0)
         need = -position.open_quantity - sum(order.remaining for order in corrections)
+        if need < 0:
+            self._cancel_all(position, Purpose.CORRECTION, "more than is long")
+        need -= doubtful
         if need <= 0 or self.orders.now_ms < position.exit_due_ms:
             return
         if any(order.state is OrderState.IN_FLIGHT for order in corrections):
@@ -386,7 +440,6 @@ class PositionTracker:
         if any(order.position_id == position.position_id for order in self.orders.live()):
             return
         position.closed_at_ms = self.orders.now_ms
-        position.mark_paise = 0
         self.open.pop(position.position_id, None)
         self._sum_closed()
         self.changed[position.position_id] = position

@@ -13,7 +13,7 @@ from typing import Any
 from baseline_v1_live.core.charges import order_charges
 from baseline_v1_live.core.entry_desk import EntryDesk
 from baseline_v1_live.core.instruments import Contract, rupee_text
-from baseline_v1_live.core.market import PASS, Market
+from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import (
     BarsLoaded,
     Command,
@@ -95,7 +95,6 @@ class Engine:
         self._flat_since_ms: int | None = None
         self._hard_cut_alerted = False
         self._charges_paise = 0
-        self._swings_said = 0
         self._routes: dict[type[Event], Callable[[Any], object]] = {
             OrderAccepted: self.orders.on_accepted,
             OrderRefused: self.orders.on_refused,
@@ -106,7 +105,7 @@ class Engine:
             SnapshotFailed: lambda event: self.reconciler.on_failed(event.message),
             BarsLoaded: self.market.on_bars_loaded,
             FeedSilent: self._on_feed_silent,
-            FeedBack: lambda event: self.silent_feeds.discard(event.source),
+            FeedBack: self._on_feed_back,
             TimerDue: self._on_timer,
             OperatorSaid: self._on_operator,
             Started: self._on_started,
@@ -174,7 +173,7 @@ class Engine:
             return "day_exit"
         if self.positions.entries_stopped_by is not None:
             return "entries_stopped"
-        if self.paused:
+        if self.paused or self.positions.flattening:
             return "paused"
         if now < self.session.first_entry_ms:
             return "before_first_entry"
@@ -204,6 +203,8 @@ class Engine:
 
     def _on_started(self, event: Started) -> None:
         self.state = TradingState.RECONCILING
+        if event.at_ms > self.session.open_ms and self.rules.history_required:
+            self.market.miss_minutes()
         self.orders.say(Level.INFO, "RECONCILE", f"started in {event.mode} mode, reading the books")
         self.reconciler.ask("start")
 
@@ -216,12 +217,19 @@ class Engine:
 
     def _on_feed_silent(self, event: FeedSilent) -> None:
         self.silent_feeds.add(event.source)
+        if self.rules.history_required:
+            self.market.miss_minutes()
         self.orders.say(
             Level.ALERT,
             "ORDER",
             f"feed {event.source} is silent: no new entries, stops stay",
             "feed",
         )
+
+    def _on_feed_back(self, event: FeedBack) -> None:
+        self.silent_feeds.discard(event.source)
+        if self.rules.history_required:
+            self.market.miss_minutes()
 
     def _on_timer(self, event: TimerDue) -> None:
         if event.at_ms >= self._armed_ms:
@@ -264,6 +272,9 @@ class Engine:
         if now >= self.session.square_off_ms and self.positions.day_exit_reason is None:
             self._exit_day(SQUARE_OFF)
         self.positions.drive_all()
+        if self.positions.books_wanted:
+            self.positions.books_wanted = False
+            self.reconciler.ask("an exit was cancelled")
         self._watch_positions()
         self._say_swings()
         self.desk.evaluate(self.gate(), at_bar_close=at_bar_close)
@@ -300,9 +311,11 @@ class Engine:
         return True
 
     def _check_limits(self) -> None:
-        if self.positions.day_exit_reason is not None or not self.positions.open:
+        if self.positions.day_exit_reason is not None:
             return
-        reason = self.limits.evaluate(self.pnl_paise, self.orders.now_ms)
+        reason = self.limits.evaluate(
+            self.pnl_paise, self.orders.now_ms, realised=self.positions.all_realised
+        )
         if reason is not None:
             self._exit_day(reason)
             self._dirty = True
@@ -317,34 +330,36 @@ class Engine:
                 f"Cumulative R: {self.r_milli / 1000:+.1f}R ({closed} closed, {open_count} open)",
             )
             self.state = TradingState.EXIT_ONLY
+            self.reconciler.hurry = True
         self.positions.close_all_positions(reason)
 
     def _say_swings(self) -> None:
         """One line for each new swing low that may be sold."""
-        records = self.market.swings
-        for record in records[self._swings_said :]:
-            if record.verdict == PASS:
-                swing = record.swing
-                self.orders.say(
-                    Level.LOG,
-                    "SWING",
-                    f"{swing.symbol} low {rupee_text(swing.price_paise)} of "
-                    f"{clock_text(swing.minute_ms)[:5]} passed the price filter",
-                )
-        self._swings_said = len(records)
+        for swing in self.market.fresh_lows:
+            self.orders.say(
+                Level.LOG,
+                "SWING",
+                f"{swing.symbol} low {rupee_text(swing.price_paise)} of "
+                f"{clock_text(swing.minute_ms)[:5]} passed the price filter",
+            )
+        self.market.fresh_lows.clear()
+
+    @property
+    def _silence_alert_ms(self) -> int:
+        return max(self.rules.position_silent_alert_ms, 3 * self.rules.snapshot_cadence_ms)
 
     def _watch_positions(self) -> None:
         """Say once when an open position has shown no price for too long in a moving market."""
-        limit = max(self.rules.position_silent_alert_ms, 3 * self.rules.snapshot_cadence_ms)
         for position in self.positions.open.values():
             if position.silent_alerted:
                 continue
-            if self.market.silent_ms(position.symbol, self.orders.now_ms) >= limit:
+            if self.market.silent_ms(position.symbol) >= self._silence_alert_ms:
                 position.silent_alerted = True
                 self.orders.say(
                     Level.ALERT,
                     "R-CHECK",
-                    f"{position.symbol}: no price for {limit // 1000} s while the index moves",
+                    f"{position.symbol}: no price for {self._silence_alert_ms // 1000} s "
+                    "while the index moves",
                     f"silent:{position.symbol}",
                 )
 
@@ -377,6 +392,7 @@ class Engine:
 
     def _conclude_day(self, reason: str) -> None:
         self.day_over = True
+        self.reconciler.hurry = False
         self.state = TradingState.HALTED
         gross = self.positions.pnl_paise
         count = len(self.positions.positions)
@@ -417,6 +433,11 @@ class Engine:
         due += self.orders.deadlines()
         due += self.positions.deadlines()
         due += self.desk.deadlines()
+        due += [
+            now + self._silence_alert_ms - self.market.silent_ms(position.symbol)
+            for position in self.positions.open.values()
+            if not position.silent_alerted
+        ]
         if self.state is not TradingState.STARTING:
             due.append(self.reconciler.due_ms)
         due += [
@@ -432,8 +453,7 @@ class Engine:
         return due
 
     def _closing_price(self, symbol: str) -> int:
-        state = self.market.symbols.get(symbol)
-        return 0 if state is None else state.closing_price_paise
+        return self.market.closing_price(symbol) or 0
 
     def open_unknowns(self) -> list[str]:
         """Ids of orders whose outcome is unknown, for the operator's eyes."""

@@ -29,6 +29,7 @@ CLOSED_OUTSIDE = "closed_outside"
 BLOCKED = "blocked_after_refusal"
 DATA_STALE = "data_stale"
 DATA_DEAD = "data_dead"
+MINUTES_MISSING = "minutes_missing"
 LEFT_BEHIND = "left_behind"
 CHURN = "churn_breaker"
 REFUSED_BY_BROKER = "refused_by_broker"
@@ -79,6 +80,16 @@ class EntryDesk:
                 self._tend(option_type, working, gate, at_bar_close)
             elif gate is None:
                 self._place_best(option_type)
+            else:
+                self.best.pop(option_type, None)
+        self._cancel_strays()
+
+    def _cancel_strays(self) -> None:
+        """An entry that was given up and turns up alive after all is taken out again."""
+        working = [working.order for working in self.working.values()]
+        for order in list(self.orders.live(purpose=Purpose.ENTRY)):
+            if order not in working and not order.cancel_wanted:
+                self.orders.cancel(order, "given up before", ask_first=True)
 
     def sync_protection(self) -> None:
         """Store with each working entry where its position would be stopped, as of now."""
@@ -101,7 +112,7 @@ class EntryDesk:
             order = working.order
             if order.triggered_at_ms is not None and not order.cancel_wanted:
                 yield order.triggered_at_ms + self.rules.left_behind_ms
-            yield self.market.symbols[order.symbol].last_tick_ms + self._dead_ms
+            yield now + self._dead_ms - self.market.silent_ms(order.symbol)
 
     # ------------------------------------------------------------ choosing
 
@@ -131,7 +142,9 @@ class EntryDesk:
             return BLOCKED
         if self.orders.has_unknown(symbol):
             return ORDER_UNKNOWN
-        if self.market.silent_ms(symbol, now) >= self._stale_ms:
+        if symbol in self.market.minutes_missing:
+            return MINUTES_MISSING
+        if self.market.silent_ms(symbol) >= self._stale_ms:
             return DATA_STALE
         if not self._size(candidate):
             return NO_LOT
@@ -156,6 +169,7 @@ class EntryDesk:
         best = best_of(self.rankable(option_type))
         if best is None:
             self.best.pop(option_type, None)
+            self._say_no_lot(option_type)
             return
         refusal = self._refusal(option_type)
         if refusal is not None:
@@ -205,6 +219,13 @@ class EntryDesk:
             self.rejections[reason] += 1
             self.orders.say(Level.LOG, "FILTER", f"{symbol} not entered: {reason}")
 
+    def _say_no_lot(self, option_type: OptionType) -> None:
+        """Nothing can be sold: say so when it is because R does not pay for one lot."""
+        for candidate in self.market.candidates(option_type):
+            if self.obstacle(candidate, None) == NO_LOT:
+                self._skip(option_type, candidate.symbol, NO_LOT)
+                return
+
     def _count_replacement(self, symbol: str) -> None:
         now = self.orders.now_ms
         since = now - self.rules.churn_window_ms
@@ -248,7 +269,7 @@ class EntryDesk:
         if order.triggered_at_ms is not None or order.filled_quantity:
             self._tend_triggered(working)
             return
-        if self.market.silent_ms(order.symbol, self.orders.now_ms) >= self._dead_ms:
+        if self.market.silent_ms(order.symbol) >= self._dead_ms:
             self._cancel(working, DATA_DEAD)
             return
         if candidate.spent:

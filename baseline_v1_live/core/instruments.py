@@ -14,6 +14,7 @@ from enum import StrEnum
 import msgspec
 
 PAISE = 100
+_RUPEES_MAX = 1e12
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _EXPIRY = re.compile(r"(\d{2})([A-Z]{3})(\d{2})")
 _SYMBOL = re.compile(r"([A-Z]+?)(\d{2}[A-Z]{3}\d{2})(\d+(?:\.\d+)?)(CE|PE)")
@@ -47,9 +48,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 def paise(rupees: float) -> int:
     """Rupees (any finite float) to integer paise, to the nearest.
 
-    Raises ValueError when the price is not finite.
+    Raises ValueError when the price is not finite or absurd.
     """
-    if not math.isfinite(rupees):
+    if not math.isfinite(rupees) or abs(rupees) > _RUPEES_MAX:
         raise ValueError(f"not a finite price: {rupees!r}")
     return round(rupees * PAISE)
 

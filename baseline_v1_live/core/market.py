@@ -20,6 +20,8 @@ from baseline_v1_live.strategy.strike_filter import Candidate, stage_one
 from baseline_v1_live.strategy.swings import Swing, SwingDetector, SwingKind
 
 PASS = "pass"
+# Two moves of the index farther apart than this are not a moving market.
+_INDEX_PAUSE_MS = 5_000
 
 
 class SwingRecord(msgspec.Struct, frozen=True):
@@ -39,10 +41,12 @@ class SymbolState:
         "detector",
         "followed",
         "gate",
+        "index_clock_ms",
         "last_paise",
         "last_tick_ms",
         "recent",
         "series",
+        "spent_minutes",
     )
 
     def __init__(self, contract: Contract, rules: Rules, session: Session) -> None:
@@ -55,6 +59,8 @@ class SymbolState:
         self.last_paise = 0
         self.ask_paise: int | None = None
         self.last_tick_ms = 0
+        self.index_clock_ms = 0
+        self.spent_minutes: set[int] = set()
         self.recent: deque[tuple[int, int]] = deque()
 
     @property
@@ -78,7 +84,11 @@ class Market:
         self.symbols = {name: SymbolState(c, rules, session) for name, c in contracts.items()}
         self.index_symbol = index_symbol
         self.index_paise: int | None = None
-        self.index_moved_ms = 0
+        self._index_moved_ms = 0
+        self._index_clock_ms = 0
+        self._index_pause_ms = max(_INDEX_PAUSE_MS, 3 * rules.snapshot_cadence_ms)
+        self.minutes_missing: set[str] = set()
+        self.fresh_lows: list[Swing] = []
         self._index_gate = TickGate(rules, session)
         self.watched: frozenset[str] = frozenset()
         self.swings: list[SwingRecord] = []
@@ -99,6 +109,11 @@ class Market:
             return state.last_paise
         return sum(price for _, price in state.recent) // len(state.recent)
 
+    def closing_price(self, symbol: str) -> int | None:
+        """What we would pay now to close a short: ask, else last price, None before any tick."""
+        state = self.symbols.get(symbol)
+        return None if state is None else state.closing_price_paise or None
+
     def candidates(self, option_type: OptionType) -> Iterator[Candidate]:
         """Candidates of a type that passed stage 1 and are not spent."""
         for state in self.symbols.values():
@@ -110,16 +125,15 @@ class Market:
             ):
                 yield candidate
 
-    def silent_ms(self, symbol: str, at_ms: int) -> int:
-        """How long a symbol has been silent while the index moved; 0 when the index stood still.
+    def silent_ms(self, symbol: str) -> int:
+        """For how long the index has moved since a symbol's last tick.
 
-        Without an index in the data the check is off and the answer is 0.
+        Time in which the index stood still is not counted: a halted market is silent too. Without an
+        index in the data the check is off and the answer is 0.
         """
         if self.index_symbol is None or not self.rules.index_checks:
             return 0
-        silent = at_ms - self.symbols[symbol].last_tick_ms
-        # A halted or closed market stops the index too, and then silence says nothing.
-        return silent if at_ms - self.index_moved_ms < silent else 0
+        return self._index_clock_ms - self.symbols[symbol].index_clock_ms
 
     # ------------------------------------------------------------ hearing
 
@@ -138,13 +152,19 @@ class Market:
         exchange_ms = at_ms if tick.exchange_at_ms is None else tick.exchange_at_ms
         state.last_paise = ltp
         state.ask_paise = tick.ask_paise
+        if at_ms - state.last_tick_ms >= self.rules.symbol_stale_ms:
+            self.dirty = True  # A symbol that was silent may be entered again.
         state.last_tick_ms = at_ms
+        # The part of the index's pause that lies before this tick is not its silence.
+        state.index_clock_ms = self._index_clock_ms + min(
+            at_ms - self._index_moved_ms, self._index_pause_ms
+        )
         if tick.symbol in self.watched:
             state.recent.append((at_ms, ltp))
             self._forget_old(state, at_ms)
         minute = exchange_ms - exchange_ms % MINUTE_MS
         if state.series.add_tick(minute, ltp, tick.volume) is not None:
-            self._on_bar_closed(state)
+            self._on_bar_closed(state, len(state.series.bars) - 1)
         for candidate in state.followed:
             if ltp > candidate.highest_high_paise:
                 candidate.highest_high_paise = ltp
@@ -159,17 +179,33 @@ class Market:
         self.closed_before_ms = before_minute_ms
         for state in self.symbols.values():
             if state.series.close_before(before_minute_ms) is not None:
-                self._on_bar_closed(state)
+                self._on_bar_closed(state, len(state.series.bars) - 1)
 
     def on_bars_loaded(self, event: BarsLoaded) -> None:
-        """Take bars from history through the same code as live ones."""
+        """Take bars from history; what they change is seen again in order, as if it were live."""
         state = self.symbols.get(event.symbol)
         if state is None:
             return
-        for bar in event.bars:
-            for taken in state.series.load((bar,)):
-                self._follow_bar(state, taken)
-                self._on_bar_closed(state)
+        known = len(state.series.bars)
+        first = state.series.load(event.bars)
+        if state.series.whole:
+            self.minutes_missing.discard(event.symbol)
+            self.dirty = True
+        if first is None:
+            return
+        if first < known:
+            self._forget_swings(state)
+            first = 0
+        for index in range(first, len(state.series.bars)):
+            self._follow_bar(state, state.series.bars[index])
+            self._on_bar_closed(state, index)
+        self.dirty = True
+
+    def miss_minutes(self) -> None:
+        """Ticks of every symbol were missed: none may be entered until its history is loaded."""
+        self.minutes_missing.update(self.symbols)
+        for state in self.symbols.values():
+            state.series.mark_gap()
 
     def let_go(self, candidate: Candidate) -> None:
         """No order rests on a candidate any more: follow it only if it is still the current one."""
@@ -189,11 +225,14 @@ class Market:
             self.quarantined[refusal] += 1
             return
         if tick.ltp_paise != self.index_paise:
-            self.index_moved_ms = tick.at_ms
+            moved_for = tick.at_ms - self._index_moved_ms
+            self._index_clock_ms += min(moved_for, self._index_pause_ms)
+            self._index_moved_ms = tick.at_ms
         self.index_paise = tick.ltp_paise
 
-    def _on_bar_closed(self, state: SymbolState) -> None:
-        bars = state.series.bars
+    def _on_bar_closed(self, state: SymbolState, newest: int) -> None:
+        """Decide on the swing after the closed bar ``newest``."""
+        bars = state.series.bars[: newest + 1]
         found = state.detector.on_bar_closed(bars)
         if found is None:
             return
@@ -218,10 +257,9 @@ class Market:
             self.rejections[refusal] += 1
             state.candidate = None
         else:
-            highest = max(later.high_paise for later in bars[found.index + 1 :])
-            forming = state.series.forming_high_paise
-            highest = highest if forming is None else max(highest, forming)
-            state.candidate = Candidate(swing, state.contract, highest, self.rules)
+            self.fresh_lows.append(swing)
+            state.candidate = self._candidate(state, swing, bars[found.index + 1 :])
+            state.candidate.spent |= swing.minute_ms in state.spent_minutes
             state.followed = (*state.followed, state.candidate)
             too_near_or_far = state.candidate.stage_two()
             if too_near_or_far is not None:
@@ -230,9 +268,35 @@ class Market:
             state.followed = tuple(kept for kept in state.followed if kept is not old)
         self.dirty = True
 
+    def _candidate(self, state: SymbolState, swing: Swing, later: list[Bar]) -> Candidate:
+        """A candidate as its closed later bars and the forming bar leave it."""
+        highest = max(bar.high_paise for bar in later)
+        series = state.series
+        if series.forming_high_paise is not None:
+            highest = max(highest, series.forming_high_paise)
+        candidate = Candidate(swing, state.contract, highest, self.rules)
+        low = series.forming_low_paise
+        candidate.spent = low is not None and low <= candidate.trigger_paise
+        return candidate
+
+    def _forget_swings(self, state: SymbolState) -> None:
+        """Bars changed that swings were found in: they are found again, spent ones stay spent."""
+        symbol = state.contract.symbol
+        for record in self.swings:
+            refusal = record.verdict or PASS
+            if record.swing.symbol == symbol and refusal != PASS:
+                self.rejections[refusal] -= 1
+        self.swings = [record for record in self.swings if record.swing.symbol != symbol]
+        state.spent_minutes |= {c.swing.minute_ms for c in state.followed if c.spent}
+        state.detector = SwingDetector(self.rules.swing_confirmations)
+        state.candidate = None
+        state.followed = tuple(candidate for candidate in state.followed if candidate.ordered)
+
     def _follow_bar(self, state: SymbolState, bar: Bar) -> None:
         """A bar from history counts for the candidates before it as its ticks would have."""
         for candidate in state.followed:
+            if bar.minute_ms <= candidate.swing.minute_ms:
+                continue
             if bar.high_paise > candidate.highest_high_paise:
                 candidate.highest_high_paise = bar.high_paise
                 self.dirty = True

@@ -195,7 +195,7 @@ class OrderUpdated(Event, frozen=True, kw_only=True, tag=True):
 
 
 class Filled(Event, frozen=True, kw_only=True, tag=True):
-    """The order's fills so far, cumulative: hearing it twice changes nothing."""
+    """The trade book's fills of an order so far, cumulative: hearing it twice changes nothing."""
 
     broker_order_id: str
     symbol: str

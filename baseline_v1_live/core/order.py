@@ -31,8 +31,9 @@ class Order(msgspec.Struct, kw_only=True):
     """An order from its intent to its proven end.
 
     ``filled_quantity`` and ``filled_value_paise`` (Σ price x quantity) are cumulative and only rise;
-    ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
-    entry rests, so that protecting a fill needs nothing else.
+    ``filled_at_ms`` is when the newest of them was heard, ``value_estimated`` says that its price
+    is not known yet. ``protect_trigger_paise`` is where an entry's position will be stopped, kept up
+    to date while the entry rests, so that protecting a fill needs nothing else.
     """
 
     order_id: str
@@ -50,6 +51,8 @@ class Order(msgspec.Struct, kw_only=True):
     broker_order_id: str | None = None
     filled_quantity: int = 0
     filled_value_paise: int = 0
+    filled_at_ms: int | None = None
+    value_estimated: bool = False
     closed_at_ms: int | None = None
     changed_at_ms: int = 0
     message: str = ""
@@ -113,14 +116,16 @@ class Order(msgspec.Struct, kw_only=True):
         self.changed_at_ms = at_ms
         if self.state in RESTING and self.resting_since_ms is None:
             self.resting_since_ms = at_ms
-        if self.state is OrderState.OPEN and before is OrderState.TRIGGER_PENDING:
+        triggered = self.state is OrderState.OPEN and before is OrderState.TRIGGER_PENDING
+        if triggered or (self.order_type is OrderType.SL and happened is OrderInput.FILLED_PART):
             self.triggered_at_ms = self.triggered_at_ms or at_ms
         if self.live:
             self.closed_at_ms = None
         elif self.closed_at_ms is None:
             self.closed_at_ms = at_ms
             self.change = None
-            self.query_due_ms = None
+            if not self.value_estimated:
+                self.query_due_ms = None
 
 
 class FillDelta(msgspec.Struct, frozen=True):

@@ -18,13 +18,19 @@ _QUERY_BACKOFF = (1, 2, 5)
 
 
 class Prices(Protocol):
-    """What the order manager asks of the market."""
+    """What the orders and positions ask of the market."""
+
+    def closing_price(self, symbol: str) -> int | None:
+        """What we would pay now to close a short: ask, else last price, None without any."""
 
     def reference_price(self, symbol: str, at_ms: int) -> int | None:
         """Our own mean price of the last 30 s, else the last price, None without any."""
 
 
 class _NoPrices:
+    def closing_price(self, symbol: str) -> int | None:  # noqa: ARG002
+        return None
+
     def reference_price(self, symbol: str, at_ms: int) -> int | None:  # noqa: ARG002
         return None
 
@@ -47,6 +53,7 @@ class OrderBook:
         self._fills: list[FillDelta] = []
         self._live: dict[str, Order] = {}
         self._by_broker_id: dict[str, Order] = {}
+        self._estimated: dict[str, Order] = {}
         self._by_position: dict[str, list[Order]] = {}
 
     def live(self, symbol: str | None = None, purpose: Purpose | None = None) -> Iterator[Order]:
@@ -76,6 +83,11 @@ class OrderBook:
         """Whether any order of the symbol has an unknown outcome."""
         return any(order.state is OrderState.UNKNOWN for order in self.live(symbol))
 
+    def watched(self) -> list[Order]:
+        """Orders that something may still be heard of: alive, or filled at a price not known yet."""
+        over = [o for o in self._estimated.values() if o.value_estimated and not o.live]
+        return [*self._live.values(), *over]
+
     def take_fills(self) -> list[FillDelta]:
         """The fills since the last call, in order."""
         fills, self._fills = self._fills, []
@@ -101,8 +113,25 @@ class OrderBook:
         self.live_symbols = frozenset(live.symbol for live in self._live.values())
 
     def _name(self, order: Order, broker_order_id: str) -> None:
+        """The order is the broker's order of this id; who had the id by mistake gives it up."""
+        other = self._by_broker_id.get(broker_order_id)
+        if other is not None and other is not order:
+            self._swap_names(order, other)
         order.broker_order_id = broker_order_id
         self._by_broker_id[broker_order_id] = order
+
+    def _swap_names(self, order: Order, other: Order) -> None:
+        """Two orders alike were matched the wrong way round: each takes what is the other's."""
+        for field in ("broker_order_id", "filled_quantity", "filled_value_paise"):
+            mine, theirs = getattr(order, field), getattr(other, field)
+            setattr(order, field, theirs)
+            setattr(other, field, mine)
+        self._touch(other)
+        if other.broker_order_id is None:
+            if other.live:
+                self._meet(other, OrderInput.UNNAMED)
+        else:
+            self._by_broker_id[other.broker_order_id] = other
 
     def _touch(self, order: Order) -> None:
         order.changed_at_ms = self.now_ms
@@ -120,6 +149,10 @@ class OrderBook:
         """
         new = quantity - order.filled_quantity
         if new > 0:
+            order.filled_at_ms = self.now_ms
+            order.value_estimated = value is None
+            if value is None:
+                self._estimated[order.order_id] = order
             if value is None:
                 value = order.filled_value_paise + new * self._estimate(order)
                 self.ask(order)
@@ -134,10 +167,12 @@ class OrderBook:
             )
             done = quantity >= order.quantity
             self._meet(order, OrderInput.FILLED_ALL if done else OrderInput.FILLED_PART)
-        elif new == 0 and proven and value is not None and value != order.filled_value_paise:
-            self._fills.append(FillDelta(order, 0, value - order.filled_value_paise))
-            order.filled_value_paise = value
-            self._touch(order)
+        elif new == 0 and proven and value is not None:
+            order.value_estimated = False
+            if value != order.filled_value_paise:
+                self._fills.append(FillDelta(order, 0, value - order.filled_value_paise))
+                order.filled_value_paise = value
+                self._touch(order)
 
     def _estimate(self, order: Order) -> int:
         known = order.limit_price_paise or self.prices.reference_price(order.symbol, self.now_ms)

@@ -46,6 +46,7 @@ class OrderInput(StrEnum):
     PROVEN_CANCELLED = "proven_cancelled"
     PROVEN_REJECTED = "proven_rejected"
     PROVEN_NOT_PLACED = "proven_not_placed"
+    UNNAMED = "unnamed"  # the broker's id that was taken for its own turned out to be another's
 
 
 _S = OrderState
@@ -67,13 +68,14 @@ _AT_BROKER = {
     _I.PROVEN_ALIVE: _S.ACCEPTED,
     _I.PROVEN_CANCELLED: _S.CANCELLED,
     _I.PROVEN_REJECTED: _S.REJECTED,
+    _I.UNNAMED: _S.UNKNOWN,
 }
 
 
 def _over(state: OrderState, *, alive_again: bool) -> dict[OrderInput, OrderState]:
     """A terminal state: late news leaves it alone, except a fill or a proof that it lives."""
     row = dict.fromkeys(_AT_BROKER, state)
-    row |= {_I.REFUSED: state, _I.LOST: state}
+    row |= {_I.REFUSED: state, _I.NOT_SENT: state, _I.LOST: state}
     row |= {_I.FILLED_ALL: _S.FILLED, _I.PROVEN_ALIVE: _S.ACCEPTED}
     if alive_again:
         # The broker said no, or nothing, and yet it has the order: then the broker is right.

@@ -14,17 +14,24 @@ from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerStatus,
     OrderType,
+    Side,
     SnapshotTaken,
 )
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 
 _MATCH_EARLY_MS = 2_000
+_PATIENCE = 3
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
+# A row that is further on than we are is news; one that is behind us is old news.
+_BEFORE = {
+    BrokerStatus.TRIGGER_PENDING: (OrderState.ACCEPTED,),
+    BrokerStatus.OPEN: (OrderState.ACCEPTED, OrderState.TRIGGER_PENDING),
+}
 
 
 class FillMissed(msgspec.Struct, frozen=True):
-    """The trade book has more fills of our order than we know."""
+    """The trade book has more fills of our order than we know, or other prices of those we know."""
 
     order: Order
     filled_quantity: int
@@ -37,6 +44,12 @@ class StatusDiffers(msgspec.Struct, frozen=True):
     order: Order
     status: BrokerStatus
     message: str
+
+
+class ValuesDiffer(msgspec.Struct, frozen=True):
+    """Our resting order has another quantity or price at the broker; the order is asked for."""
+
+    order: Order
 
 
 class OrderMissing(msgspec.Struct, frozen=True):
@@ -76,6 +89,7 @@ class MoreThanOurs(msgspec.Struct, frozen=True):
 Finding = (
     FillMissed
     | StatusDiffers
+    | ValuesDiffer
     | OrderMissing
     | OrderFound
     | OrderAbsent
@@ -95,27 +109,28 @@ def compare(
     """All differences between our beliefs and a snapshot.
 
     ``orders`` are all orders of the session, ``open_short`` our open short quantity by symbol (units,
-    positive; negative for a long of ours). Orders changed within ``grace_ms`` before the snapshot was
-    asked for, and the positions of their symbols, are skipped: news of them may be on its way.
+    positive; negative for a long of ours). Rows of orders changed within ``grace_ms`` before the
+    snapshot was asked for, and positions of symbols with a fill in that time or an order on its way,
+    are skipped: news of them may be on its way too.
     """
     all_orders = list(orders)
     untouched_ms = snapshot.asked_at_ms - grace_ms
     busy = {
         order.symbol
         for order in all_orders
-        if order.changed_at_ms > untouched_ms
-        or order.unanswered
+        if (order.filled_at_ms or 0) > untouched_ms
         or order.state is OrderState.CLAIMED
+        # Past the horizon an unknown order must not hide what the books show.
+        or (order.unanswered and snapshot.asked_at_ms < order.placed_at_ms + horizon_ms)
     }
-    findings: list[Finding] = []
-    findings += _fills(all_orders, snapshot)
-    findings += _rows(all_orders, snapshot, untouched_ms)
-    mismatched: set[str] = set()
-    for finding in _positions(open_short, snapshot):
-        mismatched.add(finding.symbol)
-        if finding.symbol not in busy:
-            findings.append(finding)
-    findings += _unknowns(all_orders, snapshot, mismatched, horizon_ms)
+    missed = _fills(all_orders, snapshot)
+    # A fill that is booked now is compared with the positions of the next snapshot.
+    busy |= {finding.order.symbol for finding in missed}
+    findings: list[Finding] = [*missed, *_rows(all_orders, snapshot, untouched_ms)]
+    findings += [
+        finding for finding in _positions(open_short, snapshot) if finding.symbol not in busy
+    ]
+    findings += _unknowns(all_orders, snapshot, horizon_ms, _unexplained(open_short, snapshot))
     return tuple(findings)
 
 
@@ -124,16 +139,19 @@ def _fills(orders: list[Order], snapshot: SnapshotTaken) -> list[FillMissed]:
     found = []
     for order in orders:
         trade = trades.get(order.broker_order_id or "")
-        if trade is not None and trade.filled_quantity > order.filled_quantity:
+        if trade is None or trade.filled_quantity < order.filled_quantity:
+            continue
+        ours = (order.filled_quantity, order.filled_value_paise)
+        if ours != (trade.filled_quantity, trade.filled_value_paise):
             found.append(FillMissed(order, trade.filled_quantity, trade.filled_value_paise))
     return found
 
 
 def _rows(
     orders: list[Order], snapshot: SnapshotTaken, untouched_ms: int
-) -> list[StatusDiffers | OrderMissing]:
+) -> list[StatusDiffers | ValuesDiffer | OrderMissing]:
     rows = {row.broker_order_id: row for row in snapshot.orders}
-    found: list[StatusDiffers | OrderMissing] = []
+    found: list[StatusDiffers | ValuesDiffer | OrderMissing] = []
     for order in orders:
         if not order.resting or order.broker_order_id is None:
             continue
@@ -142,46 +160,108 @@ def _rows(
         row = rows.get(order.broker_order_id)
         if row is None:
             found.append(OrderMissing(order))
-        elif row.status in _OVER or (
-            row.status is BrokerStatus.OPEN and order.state is OrderState.TRIGGER_PENDING
-        ):
+        elif row.status in _OVER or order.state in _BEFORE.get(row.status, ()):
             found.append(StatusDiffers(order, row.status, row.message))
+        elif order.change is None and not _same_values(order, row):
+            found.append(ValuesDiffer(order))
     return found
 
 
+def _unexplained(open_short: Mapping[str, int], snapshot: SnapshotTaken) -> dict[str, int]:
+    """By symbol: the broker's signed net quantity less ours."""
+    net = {position.symbol: position.net_quantity for position in snapshot.positions}
+    symbols = net.keys() | open_short.keys()
+    return {symbol: net.get(symbol, 0) + open_short.get(symbol, 0) for symbol in symbols}
+
+
 def _unknowns(
-    orders: list[Order], snapshot: SnapshotTaken, mismatched: set[str], horizon_ms: int
+    orders: list[Order], snapshot: SnapshotTaken, horizon_ms: int, unexplained: Mapping[str, int]
 ) -> list[OrderFound | OrderAbsent]:
+    """Match orders of unknown outcome with rows that are nobody's.
+
+    Orders that are alike are matched together, and only when there is a row for each, or the horizon
+    of all has passed: before that nobody can say whose a single row is.
+    """
+    asked_ms = snapshot.asked_at_ms
     known = {order.broker_order_id for order in orders if order.broker_order_id}
     found: list[OrderFound | OrderAbsent] = []
     for order in orders:
         if order.state is not OrderState.UNKNOWN or order.broker_order_id is not None:
             continue
-        match = next(
-            (
-                row
-                for row in snapshot.orders
-                if row.broker_order_id not in known and _same_order(order, row)
-            ),
-            None,
-        )
-        if match is not None:
-            known.add(match.broker_order_id)
-            found.append(OrderFound(order, match.broker_order_id))
-        elif (
-            snapshot.asked_at_ms >= order.placed_at_ms + horizon_ms
-            and order.symbol not in mismatched
+        rows = [
+            row
+            for row in snapshot.orders
+            if row.broker_order_id not in known and _same_order(order, row, horizon_ms)
+        ]
+        if not rows:
+            if _surely_absent(order, known, snapshot, horizon_ms, unexplained):
+                found.append(OrderAbsent(order))
+            continue
+        settled = {id_of.order.order_id for id_of in found}
+        twins = [
+            twin
+            for twin in orders
+            if _unanswered_twin(order, twin) and twin.order_id not in settled
+        ]
+        decided = all(asked_ms >= twin.placed_at_ms + horizon_ms for twin in twins)
+        if all(t.state is OrderState.UNKNOWN for t in twins) and (
+            decided or len(rows) >= len(twins)
         ):
-            found.append(OrderAbsent(order))
+            known.add(rows[0].broker_order_id)
+            found.append(OrderFound(order, rows[0].broker_order_id))
     return found
 
 
-def _same_order(order: Order, row: BrokerOrder) -> bool:
+def _unanswered_twin(order: Order, twin: Order) -> bool:
+    return (
+        twin.unanswered
+        and twin.broker_order_id is None
+        and (twin.symbol, twin.side, twin.quantity) == (order.symbol, order.side, order.quantity)
+        and (twin.order_type, twin.trigger_price_paise, twin.limit_price_paise)
+        == (order.order_type, order.trigger_price_paise, order.limit_price_paise)
+    )
+
+
+def _surely_absent(
+    order: Order,
+    known: set[str],
+    snapshot: SnapshotTaken,
+    horizon_ms: int,
+    unexplained: Mapping[str, int],
+) -> bool:
+    """Whether the books, past the gateway's horizon, have neither a row nor a trade like it."""
+    age_ms = snapshot.asked_at_ms - order.placed_at_ms
+    if age_ms < horizon_ms:
+        return False
+    signed = order.quantity if order.side is Side.BUY else -order.quantity
+    if unexplained.get(order.symbol) == signed and age_ms < _PATIENCE * horizon_ms:
+        return False  # The position looks as if it had been filled: the books get more time.
+    return not any(
+        trade.broker_order_id not in known
+        and (trade.symbol, trade.side, trade.filled_quantity)
+        == (order.symbol, order.side, order.quantity)
+        for trade in snapshot.trades
+    )
+
+
+def _same_values(order: Order, row: BrokerOrder) -> bool:
+    if order.order_type is OrderType.MARKET:
+        return row.quantity == order.quantity  # Brokers give it a protective price of their own.
+    return (row.quantity, row.trigger_price_paise, row.limit_price_paise) == (
+        order.quantity,
+        order.trigger_price_paise,
+        order.limit_price_paise,
+    )
+
+
+def _same_order(order: Order, row: BrokerOrder, horizon_ms: int) -> bool:
     """Whether a row has our order's signature; gateways without a client id leave nothing else."""
     if (row.symbol, row.side, row.quantity) != (order.symbol, order.side, order.quantity):
         return False
-    if row.placed_at_ms is not None and row.placed_at_ms < order.placed_at_ms - _MATCH_EARLY_MS:
-        return False
+    if row.placed_at_ms is not None:
+        after_ms = row.placed_at_ms - order.placed_at_ms
+        if not -_MATCH_EARLY_MS <= after_ms <= horizon_ms:
+            return False
     if order.order_type is OrderType.MARKET:
         # Brokers turn market orders into protected limit orders, with a price of their own.
         return row.order_type in (OrderType.MARKET, OrderType.LIMIT)

@@ -19,6 +19,7 @@ from baseline_v1_live.core.reconcile import (
     OrderMissing,
     ShortOfOurs,
     StatusDiffers,
+    ValuesDiffer,
     compare,
 )
 from baseline_v1_live.order_manager import OrderManager
@@ -31,7 +32,8 @@ class Reconciler:
     """Asks for snapshots in time and applies what they show.
 
     ``price_of`` gives the price to value an external close at. ``completed_ms`` is when the newest
-    snapshot that was read whole had been asked for, None before the first.
+    snapshot that was read whole had been asked for, None before the first. ``hurry`` asks at the busy
+    pace although nothing is held: the day's end waits for a snapshot.
     """
 
     def __init__(
@@ -46,10 +48,10 @@ class Reconciler:
         self.completed_ms: int | None = None
         self.broker_net: dict[str, int] = {}
         self.found: Counter[str] = Counter()
+        self.hurry = False
         self._price_of = price_of
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
-        self._shortfalls: dict[str, int] = {}
         self._alerted: set[tuple[str, int, int]] = set()
 
     @property
@@ -59,7 +61,9 @@ class Reconciler:
             return self._asked_ms + NO_ANSWER_MS
         if self._last_asked_ms is None:
             return self.orders.now_ms
-        busy = not self.positions.flat
+        if self.positions.doubtful:
+            return self._last_asked_ms + self.rules.reconcile_doubt_ms
+        busy = self.hurry or not self.positions.settled
         every = self.rules.reconcile_busy_ms if busy else self.rules.reconcile_idle_ms
         return self._last_asked_ms + every
 
@@ -86,7 +90,9 @@ class Reconciler:
     def on_snapshot(self, snapshot: SnapshotTaken) -> None:
         """Compare a complete snapshot with our beliefs and resolve every finding."""
         self._asked_ms = None
-        self.completed_ms = snapshot.asked_at_ms
+        if self.completed_ms is not None and snapshot.asked_at_ms < self.completed_ms:
+            return  # Overtaken by a newer one.
+        self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         open_short: dict[str, int] = {}
         for position in self.positions.open.values():
@@ -110,7 +116,7 @@ class Reconciler:
                 self._book_missed_fill(finding)
             case StatusDiffers():
                 self._hear_claim(finding)
-            case OrderMissing(order):
+            case OrderMissing(order) | ValuesDiffer(order):
                 self.orders.ask(order)
             case OrderFound(order, broker_order_id):
                 self.orders.adopt(order, broker_order_id)
@@ -121,7 +127,7 @@ class Reconciler:
             case ShortOfOurs(symbol, quantity):
                 self._confirm_shortfall(symbol, quantity)
             case MoreThanOurs(symbol, net_quantity, ours):
-                self._alert_foreign(symbol, net_quantity, ours)
+                self._judge_difference(symbol, net_quantity, ours)
 
     def _book_missed_fill(self, finding: FillMissed) -> None:
         order = finding.order
@@ -154,19 +160,69 @@ class Reconciler:
         )
 
     def _confirm_shortfall(self, symbol: str, quantity: int) -> None:
-        if self._shortfalls.get(symbol) != quantity:
-            self._shortfalls[symbol] = quantity
+        doubtful = self.positions.doubtful
+        if doubtful.get(symbol) != quantity:
+            doubtful[symbol] = quantity
             return
-        del self._shortfalls[symbol]
+        del doubtful[symbol]
         for position in list(self.positions.open.values()):
             if position.symbol == symbol and quantity > 0:
                 part = min(quantity, max(position.open_quantity, 0))
                 quantity -= part
                 self.positions.close_externally(position, part, self._price_of(symbol))
 
+    def _judge_difference(self, symbol: str, net_quantity: int, ours: int) -> None:
+        if ours < 0 and net_quantity < -ours:
+            self._confirm_sold_long(symbol, -ours - max(net_quantity, 0))
+        elif not self._correct_flip(symbol, net_quantity, ours):
+            self._alert_foreign(symbol, net_quantity, ours)
+
+    def _confirm_sold_long(self, symbol: str, quantity: int) -> None:
+        """A long of ours is smaller at the broker: somebody sold it before our correction did."""
+        doubtful = self.positions.doubtful
+        if doubtful.get(symbol) != quantity:
+            doubtful[symbol] = quantity
+            return
+        del doubtful[symbol]
+        for position in list(self.positions.open.values()):
+            if position.symbol == symbol and position.open_quantity < 0 < quantity:
+                part = min(quantity, -position.open_quantity)
+                quantity -= part
+                self.positions.close_externally(position, -part, self._price_of(symbol))
+
+    def _correct_flip(self, symbol: str, net_quantity: int, ours: int) -> bool:
+        """A long where we have just bought to close: somebody had closed our short before.
+
+        Two snapshots in a row must show it; then what was closed outside is booked, and the long that
+        our own purchase made is sold by the position's own correction, never more than we bought.
+        """
+        if net_quantity <= 0 or ours > 0:
+            return False
+        since = self.orders.now_ms - self.rules.flip_window_ms
+        position = next(
+            (
+                p
+                for p in reversed(self.positions.positions.values())
+                if p.symbol == symbol and p.exit_quantity and (p.closed_at_ms or since) >= since
+            ),
+            None,
+        )
+        if position is None:
+            return False
+        doubtful = self.positions.doubtful
+        if doubtful.get(symbol) != -net_quantity:
+            doubtful[symbol] = -net_quantity
+            return True
+        del doubtful[symbol]
+        flipped = min(net_quantity + min(ours, 0), position.exit_quantity)
+        if flipped > 0:
+            self.positions.close_externally(position, flipped, self._price_of(symbol))
+        return True
+
     def _forget_settled_shortfalls(self, findings: tuple[Finding, ...]) -> None:
-        seen = {finding.symbol for finding in findings if isinstance(finding, ShortOfOurs)}
-        self._shortfalls = {s: q for s, q in self._shortfalls.items() if s in seen}
+        seen = {f.symbol for f in findings if isinstance(f, ShortOfOurs | MoreThanOurs)}
+        for symbol in self.positions.doubtful.keys() - seen:
+            del self.positions.doubtful[symbol]
 
     def _alert_foreign(self, symbol: str, net_quantity: int, ours: int) -> None:
         if (symbol, net_quantity, ours) in self._alerted:

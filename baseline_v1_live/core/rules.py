@@ -75,6 +75,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     symbol_dead_ms: int = 240_000
     position_silent_alert_ms: int = 30_000
     index_checks: bool = True
+    history_required: bool = True
 
     # Outcomes and reconciliation
     query_retry_ms: int = 1_000
@@ -83,6 +84,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     absent_snapshots: int = 3
     reconcile_busy_ms: int = 5_000
     reconcile_idle_ms: int = 60_000
+    reconcile_doubt_ms: int = 1_000
+    flip_window_ms: int = 60_000
     touched_grace_ms: int = 5_000
 
     @property

@@ -54,6 +54,7 @@ class Replay:
             rules,
             snapshot_cadence_ms=day.cadence_ms,
             index_checks=rules.index_checks and day.index_symbol is not None,
+            history_required=False,
         )
         self.engine = Engine(
             rules=self.rules,

@@ -137,12 +137,16 @@ class Exchange:
         return delivered
 
     def on_tick(self, tick: Tick) -> None:
-        """Match the symbol's orders against a tick."""
+        """Match the symbol's orders against a tick; one without a price is no trade."""
+        if tick.ltp_paise <= 0:
+            return
         quote = self._quotes.get(tick.symbol)
         if quote is None:
             quote = self._quotes[tick.symbol] = _Quote(tick.ltp_paise)
         quote.ltp_paise = tick.ltp_paise
         quote.recent.append((tick.at_ms, tick.ltp_paise))
+        while quote.recent[0][0] < tick.at_ms - _REFERENCE_WINDOW_MS:
+            quote.recent.popleft()
         book = self._book.get(tick.symbol)
         if book:
             self._match(book, tick)
@@ -300,7 +304,7 @@ class Exchange:
     def _opens(self, command: PlaceOrder) -> bool:
         held = self.positions.get(command.symbol, 0)
         signed = command.quantity if command.side is Side.BUY else -command.quantity
-        return abs(held + signed) > abs(held)
+        return held * signed >= 0 or abs(signed) > abs(held)
 
     # ------------------------------------------------------------ matching
 
@@ -334,7 +338,10 @@ class Exchange:
         buys = order.side is Side.BUY
         quoted = tick.ask_paise if buys else tick.bid_paise
         spread = self.model.spread_paise if buys else -self.model.spread_paise
-        price = tick.ltp_paise + spread if quoted is None else quoted
+        if quoted is None:
+            price = max(tick.ltp_paise + spread, self.contracts[order.symbol].tick_paise)
+        else:
+            price = quoted
         if order.order_type is not OrderType.MARKET:
             limit = order.limit_price_paise
             if (price > limit) if buys else (price < limit):

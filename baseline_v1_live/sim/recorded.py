@@ -116,6 +116,11 @@ def _check_columns(path: Path, table: pa.Table, wanted: tuple[str, ...]) -> None
     kind = table.schema.field("ts").type
     if not pa.types.is_timestamp(kind) or kind.tz is None:
         raise DayFileError(f"{path}: column ts must be a timestamp with a time zone, not {kind}")
+    kind = table.schema.field("symbol").type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise DayFileError(f"{path}: column symbol must be text, not {kind}")
     for name in wanted[2:]:
         kind = table.schema.field(name).type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):

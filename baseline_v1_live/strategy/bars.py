@@ -30,10 +30,12 @@ class BarSeries:
 
     __slots__ = (
         "_close",
+        "_gap",
         "_high",
         "_low",
         "_minute_ms",
         "_open",
+        "_partial",
         "_volume",
         "_volume_seen",
         "_vwap_value",
@@ -48,6 +50,8 @@ class BarSeries:
         self._minute_ms: int | None = None
         self._open = self._high = self._low = self._close = self._volume = 0
         self._volume_seen: int | None = None
+        self._gap = True
+        self._partial: set[int] = set()
 
     @property
     def forming_minute_ms(self) -> int | None:
@@ -58,6 +62,11 @@ class BarSeries:
     def forming_high_paise(self) -> int | None:
         """High of the forming bar so far, None when no bar is forming."""
         return None if self._minute_ms is None else self._high
+
+    @property
+    def forming_low_paise(self) -> int | None:
+        """Low of the forming bar so far, None when no bar is forming."""
+        return None if self._minute_ms is None else self._low
 
     def vwap(self, index: int) -> Vwap | None:
         """VWAP after the closed bar ``index``; None (undefined) while no volume has traded."""
@@ -80,6 +89,9 @@ class BarSeries:
             if self._is_closed(minute_ms):
                 return closed
             self._minute_ms = minute_ms
+            if self._gap:
+                self._gap = False
+                self._partial.add(minute_ms)
             self._open = self._high = self._low = ltp_paise
             self._volume = 0
         elif ltp_paise > self._high:
@@ -98,20 +110,43 @@ class BarSeries:
             return None
         return self._close_forming()
 
-    def load(self, bars: Iterable[Bar]) -> list[Bar]:
-        """Take bars from history, oldest first; return those that are later than all closed bars.
+    def mark_gap(self) -> None:
+        """Ticks were missed: the minutes on both sides of the gap are seen only partly."""
+        if self._minute_ms is not None:
+            self._partial.add(self._minute_ms)
+        elif self.bars:
+            self._partial.add(self.bars[-1].minute_ms)
+        self._gap = True
 
-        A loaded bar of the forming minute replaces it: history knows the whole minute.
+    @property
+    def whole(self) -> bool:
+        """Whether no minute that was seen only partly waits for history."""
+        return not self._partial and not self._gap
+
+    def load(self, bars: Iterable[Bar]) -> int | None:
+        """Take bars from history; return the index of the first closed bar that is new or changed.
+
+        History fills in what is missing, and replaces minutes that were seen only partly, the
+        forming one too; a minute that was seen whole stays as it was seen. None: nothing changed.
         """
-        taken = []
+        merged = {bar.minute_ms: bar for bar in self.bars}
         for bar in bars:
-            if self._is_closed(bar.minute_ms):
-                continue
+            if bar.minute_ms not in merged or bar.minute_ms in self._partial:
+                merged[bar.minute_ms] = bar
+                self._partial.discard(bar.minute_ms)
             if self._minute_ms is not None and bar.minute_ms >= self._minute_ms:
+                # History knows the whole minute; what traded in it up to now is in its bar.
                 self._minute_ms = None
-            self._append(bar)
-            taken.append(bar)
-        return taken
+                self._volume_seen = None
+        ordered = [merged[minute_ms] for minute_ms in sorted(merged)]
+        first = next(
+            (i for i, bar in enumerate(ordered) if i >= len(self.bars) or bar != self.bars[i]), None
+        )
+        if first is not None:
+            del self.bars[first:], self._vwap_value[first:], self._vwap_weight[first:]
+            for bar in ordered[first:]:
+                self._append(bar)
+        return first
 
     def _is_closed(self, minute_ms: int) -> bool:
         return bool(self.bars) and minute_ms <= self.bars[-1].minute_ms

@@ -34,8 +34,11 @@ class DayLimits:
         self._reason: str | None = None
         self._since_ms = 0
 
-    def evaluate(self, pnl_paise: int, at_ms: int) -> str | None:
-        """The day's exit reason if a limit is reached and confirmed at this evaluation."""
+    def evaluate(self, pnl_paise: int, at_ms: int, *, realised: bool = False) -> str | None:
+        """The day's exit reason if a limit is reached and confirmed at this evaluation.
+
+        ``realised`` says that nothing is open: then no price is in doubt and one evaluation is enough.
+        """
         milli = r_milli(pnl_paise, self._rules)
         if milli >= self._rules.day_target_r_milli:
             reason = TARGET
@@ -44,6 +47,8 @@ class DayLimits:
         else:
             self._reason = None
             return None
+        if realised:
+            return day_reason(reason, self._rules)
         if reason != self._reason:
             self._reason, self._since_ms = reason, at_ms
             return None
