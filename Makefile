@@ -1,6 +1,6 @@
 # The doors to the project. Arguments pass through ARGS: make demo ARGS="--seed 3"
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint lock docs clean
 
 # Another Python for .venv: make test PYTHON=python3.12
 export PYTHON
@@ -24,6 +24,10 @@ lint: $(VENV) ## Check style, formatting and types
 
 lock: ## Rewrite requirements.txt from pyproject.toml (newer versions: ARGS=--upgrade)
 	@tools/lock.sh $(ARGS)
+
+docs: $(VENV) ## Rewrite the generated pages of docs (takes about two minutes)
+	@$(RUN) tools.write_order_states
+	@$(RUN) tools.write_exit_accuracy
 
 clean: ## Remove .venv, caches and build output; never data
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

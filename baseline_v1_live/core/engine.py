@@ -386,7 +386,10 @@ class Engine:
         if completed is None or completed < self._flat_since_ms:
             return
         ours = {position.symbol for position in self.positions.positions.values()}
-        if any(symbol in ours for symbol in self.reconciler.broker_net):
+        left = [symbol for symbol in self.reconciler.broker_net if symbol in ours]
+        # What somebody else holds in our symbols is not ours to wait for, once it is sure not to be
+        # a surprise of our own orders.
+        if left and not self.positions.settled:
             return
         self._conclude_day(reason)
 

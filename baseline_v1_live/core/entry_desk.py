@@ -31,6 +31,7 @@ DATA_STALE = "data_stale"
 DATA_DEAD = "data_dead"
 MINUTES_MISSING = "minutes_missing"
 LEFT_BEHIND = "left_behind"
+SPENT = "spent"
 CHURN = "churn_breaker"
 REFUSED_BY_BROKER = "refused_by_broker"
 SWITCH = "switch"
@@ -272,11 +273,10 @@ class EntryDesk:
         if self.market.silent_ms(order.symbol) >= self._dead_ms:
             self._cancel(working, DATA_DEAD)
             return
-        if candidate.spent:
-            return  # The break is the entry: the order is about to fill.
         self._take_newer_swing(working)
         candidate = working.candidate
-        reason = candidate.stage_two()
+        # A break that triggered the order was tended above; this one stopped short of its trigger.
+        reason = SPENT if candidate.spent else candidate.stage_two()
         if reason is not None:
             self.rejections[reason] += 1
             self._cancel(working, reason)

@@ -236,19 +236,19 @@ def test_a15_a_refused_entry_is_not_sent_again() -> None:
     assert desk.take() == []
 
 
-def test_a15_a_refusal_blocks_its_symbol_for_a_while() -> None:
-    """A new swing of the refused symbol is sold when the block, here two minutes, is over."""
-    desk = Desk(rules=Rules(lots_max=5, refusal_block_ms=120_000))
+def test_a15_a_refusal_blocks_its_symbol_for_a_minute() -> None:
+    """A new swing of the refused symbol, confirmed 59 s after the refusal, is sold a second later."""
+    desk = Desk(rules=Rules(lots_max=5))
     desk.swing_low(C260, 130.00, 139.00)
     desk.accept("entry-0001")
     *bars, last = later_swing(132.00)
     desk.minutes(C260, bars)
+    desk.advance(1)
     desk.prove("entry-0001", BrokerStatus.REJECTED)
     desk.take()
     desk.minute({C260: last})
-    desk.advance(59.9)
     assert desk.take() == []
-    desk.advance(0.1)
+    desk.advance(1)
 
     assert desk.take() == ["place entry-0002 SELL 325 C260 SL 131.95/128.95"]
 

@@ -82,6 +82,20 @@ def test_b10_once_filled_a_new_swing_changes_neither_entry_nor_stop(desk: Desk) 
     assert desk.take() == []
 
 
+def test_b10_a_swing_spent_above_our_trigger_leaves_no_entry_unwatched(desk: Desk) -> None:
+    """The order stayed at 129.95 for a new swing of 130.95; that one breaks at 130.90 and bounces: the
+    entry still goes when its stop is no longer within 10 %.
+    """
+    desk.minutes(C260, later_swing(130.95))
+    assert desk.take() == []
+    desk.tick(C260, 130.50)
+    desk.tick(C260, 135.00)
+    desk.tick(C260, 146.00)
+    desk.advance(15)
+
+    assert "cancel entry-0001" in desk.take()
+
+
 def test_b11_the_forming_high_takes_lots_off_at_once() -> None:
     """A new high inside the minute widens the stop, and the entry is cut to nine lots at that tick."""
     desk = Desk()
