@@ -159,12 +159,20 @@ class Reconciler:
             )
         )
 
-    def _confirm_shortfall(self, symbol: str, quantity: int) -> None:
+    def _seen_twice(self, symbol: str, difference: int) -> bool:
+        """Whether the snapshot before showed the same difference; until then it is doubtful, and what
+        is in doubt is neither bought nor sold.
+        """
         doubtful = self.positions.doubtful
-        if doubtful.get(symbol) != quantity:
-            doubtful[symbol] = quantity
-            return
+        if doubtful.get(symbol) != difference:
+            doubtful[symbol] = difference
+            return False
         del doubtful[symbol]
+        return True
+
+    def _confirm_shortfall(self, symbol: str, quantity: int) -> None:
+        if not self._seen_twice(symbol, quantity):
+            return
         for position in list(self.positions.open.values()):
             if position.symbol == symbol and quantity > 0:
                 part = min(quantity, max(position.open_quantity, 0))
@@ -179,11 +187,8 @@ class Reconciler:
 
     def _confirm_sold_long(self, symbol: str, quantity: int) -> None:
         """A long of ours is smaller at the broker: somebody sold it before our correction did."""
-        doubtful = self.positions.doubtful
-        if doubtful.get(symbol) != quantity:
-            doubtful[symbol] = quantity
+        if not self._seen_twice(symbol, quantity):
             return
-        del doubtful[symbol]
         for position in list(self.positions.open.values()):
             if position.symbol == symbol and position.open_quantity < 0 < quantity:
                 part = min(quantity, -position.open_quantity)
@@ -209,11 +214,8 @@ class Reconciler:
         )
         if position is None:
             return False
-        doubtful = self.positions.doubtful
-        if doubtful.get(symbol) != -net_quantity:
-            doubtful[symbol] = -net_quantity
+        if not self._seen_twice(symbol, -net_quantity):
             return True
-        del doubtful[symbol]
         flipped = min(net_quantity + min(ours, 0), position.exit_quantity)
         if flipped > 0:
             self.positions.close_externally(position, flipped, self._price_of(symbol))
