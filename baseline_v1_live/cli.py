@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -23,13 +27,14 @@ from baseline_v1_live.research.replay import Replay
 from baseline_v1_live.research.report import write_report
 from baseline_v1_live.research.result import to_json
 from baseline_v1_live.runtime.console import ConsoleNotifier
-from baseline_v1_live.sim.contract_table import SESSION_OPEN, session_close
+from baseline_v1_live.sim.contract_table import SESSION_OPEN, TYPICAL_SPOT, session_close
 from baseline_v1_live.sim.day import MarketDay
 from baseline_v1_live.sim.exchange import ExchangeModel
 from baseline_v1_live.sim.generator import DEFAULT_DATE, generate_day
 from baseline_v1_live.sim.recorded import DayFileError, read_day
 
 EXIT_BAD_INPUT = 2
+_SEED_MAX = 2**63 - 1
 
 app = typer.Typer(
     name="baseline_v1_live",
@@ -48,6 +53,10 @@ LatencyOption = Annotated[
 
 def main() -> None:
     """Run the command line; errors a user can meet are one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a sign gets a question mark, not a traceback.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except ConfigError as error:
@@ -57,6 +66,8 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of our output went away; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
 
 
 @app.callback(invoke_without_command=True)
@@ -99,33 +110,37 @@ def replay(
 ) -> None:
     """Play a recorded day through the engine and the built-in exchange."""
     settings = _settings()
-    for path in (json_out, report, journal):
-        _check_writable(path)
+    _check_outputs(file, [path for path in (json_out, report, journal) if path is not None])
     if journal is not None and journal.exists():
         _fail(f"--journal {journal}: the file exists already; name a new one")
     day = _recorded(settings, file, expiry, atm)
     notifier = ConsoleNotifier(typer.echo) if verbose else None
     session = _session(settings, day.date)
     model = _model(session, settings, latency_ms)
-    store = None if journal is None else Journal.open(journal)
-    run = Replay(day, settings.rules(), session, model, journal=store, notifier=notifier)
-    try:
+    with ExitStack() as stack:
+        store = None
+        if journal is not None:
+            # A journal of half a day would look like one of a whole day.
+            stack.callback(_remove_journal, journal)
+            store = stack.enter_context(Journal.open(journal))
+        run = Replay(day, settings.rules(), session, model, journal=store, notifier=notifier)
         result = run.run()
-    finally:
         if store is not None:
             store.close()
+        stack.pop_all()
+    data = run.report_data(f"Replay of {file.name}")
+    for note in data.notes:
+        typer.echo(f"note: {note}")
+    print_day(result, _console())
     if json_out is not None:
         _write(json_out, to_json(result))
     if report is not None:
-        write_report(run.report_data(f"Replay of {file.name}"), report)
-    for note in run.report_data("").notes:
-        typer.echo(f"note: {note}")
-    print_day(result, _console())
+        write_report(data, report.resolve())
 
 
 @app.command()
 def demo(
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated day.")] = 9,
+    seed: Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="Seed of the generated day.")] = 9,
     file: Annotated[
         Path | None, typer.Option(help="Play this recorded day instead of a generated one.")
     ] = None,
@@ -139,23 +154,20 @@ def demo(
     """Watch a whole trading day on the built-in exchange; no account, no network, no money."""
     settings = _settings()
     if file is None:
-        day = generate_day(seed, underlying=settings.underlying)
+        day = _generator(settings)(seed)
         name = f"demo-seed-{seed}"
     else:
         day = _recorded(settings, file, expiry, atm)
         name = f"demo-{file.stem}"
     session = _session(settings, day.date)
     model = _model(session, settings, latency_ms)
-    try:
-        play_demo(day, settings.rules(), session, model, out / name, _console())
-    except OSError as error:
-        _fail(f"--out {out}: cannot be written ({error.strerror or error})")
+    play_demo(day, settings.rules(), session, model, out / name, _console())
 
 
 @app.command()
 def exits(
     seeds: Annotated[int, typer.Option(min=1, help="How many generated days.")] = 20,
-    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 1,
+    start: Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="First seed.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Measure how near day exits and stops come to their limits, on generated days; Markdown."""
@@ -166,6 +178,7 @@ def exits(
             range(start, start + seeds),
             settings.rules(),
             _session(settings, DEFAULT_DATE),
+            _generator(settings),
             jobs,
             lambda: bar.advance(task),
         )
@@ -211,26 +224,50 @@ def _model(session: Session, settings: Settings, latency_ms: int) -> ExchangeMod
 
 def _console() -> Console:
     # A pipe has no width; tables should not be cut to 80 columns there.
-    return Console() if sys.stdout.isatty() else Console(width=140)
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return Console() if terminal else Console(width=140)
 
 
-def _check_writable(path: Path | None) -> None:
-    """Refuse an output that cannot be written before anything is run."""
-    if path is None:
-        return
-    if path.is_dir():
-        _fail(f"{path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        _fail(f"{path}: the folder {path.parent} does not exist")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        _fail(f"{path}: cannot be written")
+def _generator(settings: Settings) -> Callable[[int], MarketDay]:
+    """What makes the day of a seed with these settings."""
+    return partial(
+        generate_day,
+        underlying=settings.underlying,
+        strikes_each_side=settings.strikes_each_side,
+        step_paise=settings.strike_step_paise,
+        spot=TYPICAL_SPOT[settings.underlying],
+    )
+
+
+def _check_outputs(source: Path, outputs: list[Path]) -> None:
+    """Refuse outputs that cannot be written, or would destroy the input or each other."""
+    seen = {source.resolve(): source}
+    for path in outputs:
+        if path.exists() and not path.is_file():
+            _fail(f"{path}: is not a file; name a file")
+        if not path.parent.is_dir():
+            _fail(f"{path}: the folder {path.parent} does not exist")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            _fail(f"{path}: cannot be written")
+        if path.resolve() in seen:
+            _fail(f"{path}: is the same file as {seen[path.resolve()]}; name another")
+        seen[path.resolve()] = path
+
+
+def _remove_journal(path: Path) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; a link stays a link."""
+    path = path.resolve()
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _fail(*lines: str) -> NoReturn:

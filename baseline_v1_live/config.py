@@ -69,16 +69,20 @@ def _whole(default: int, low: int, high: int, unit: str, meaning: str) -> Any:
 
 
 def _number(
-    default: str, low: str, high: str, meaning: str, *, unit: str, decimals: int = 2
+    default: str, low: str, high: str, meaning: str, *, unit: str, decimals: int = 2, step: str = ""
 ) -> Any:
-    bounds = {"ge": Decimal(low), "le": Decimal(high), "decimal_places": decimals}
-    return _setting(Decimal(default), meaning, f"a number from {low} to {high}", unit, **bounds)
+    bounds: dict[str, Any] = {"ge": Decimal(low), "le": Decimal(high), "decimal_places": decimals}
+    if step:
+        bounds["multiple_of"] = Decimal(step)
+    allowed = f"a number from {low} to {high}{f' in steps of {step}' if step else ''}"
+    return _setting(Decimal(default), meaning, allowed, unit, **bounds)
 
 
 # The decimals are those that the core's integers can hold: paise, basis points, milliseconds.
 _rupees = partial(_number, unit="rupees")
 _percent = partial(_number, unit="percent")
 _seconds = partial(_number, unit="seconds", decimals=3)
+_on_tick = partial(_number, unit="rupees", step="0.05")
 _r = partial(_number, unit="R", decimals=3)
 
 
@@ -169,9 +173,9 @@ class Settings(BaseSettings):
     )
 
     # Entry
-    entry_limit_offset: Decimal = _rupees("3.00", "0.05", "100", "Entry limit below its trigger.")
-    stop_offset: Decimal = _rupees("1.00", "0.05", "100", "Stop trigger above the highest high.")
-    stop_limit_offset: Decimal = _rupees("3.00", "0.05", "100", "Stop limit above its trigger.")
+    entry_limit_offset: Decimal = _on_tick("3.00", "0.05", "100", "Entry limit below its trigger.")
+    stop_offset: Decimal = _on_tick("1.00", "0.05", "100", "Stop trigger above the highest high.")
+    stop_limit_offset: Decimal = _on_tick("3.00", "0.05", "100", "Stop limit above its trigger.")
     modify_threshold: Decimal = _rupees(
         "1.00", "0.05", "100", "Least move of a trigger to modify for."
     )
@@ -359,9 +363,6 @@ def _scaled(value: Decimal, scale: int) -> int:
 
 def _seconds_of(time: dt.time) -> int:
     return time.hour * 3600 + time.minute * 60
-
-
-# ---------------------------------------------------------------- reading
 
 
 def load_settings(

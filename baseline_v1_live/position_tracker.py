@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from baseline_v1_live.core.instruments import rupee_text
+from baseline_v1_live.core.instruments import round_up, rupee_text
 from baseline_v1_live.core.messages import Level, OrderType, Purpose, Side
 from baseline_v1_live.core.order import FillDelta, Order
 from baseline_v1_live.core.order_requests import CHASED_OUT
@@ -300,12 +300,16 @@ class PositionTracker:
             purpose=Purpose.STOP,
             quantity=min(quantity, contract.order_quantity_max),
             trigger_price_paise=trigger,
-            limit_price_paise=trigger + self.rules.stop_limit_offset_paise,
+            limit_price_paise=round_up(
+                trigger + self.rules.stop_limit_offset_paise, contract.tick_paise
+            ),
             reason="protect",
             position_id=position.position_id,
         )
         if stop is None:
+            # Refused by ourselves: the short is as naked as if the broker had refused.
             position.stop_due_ms = now + _NOT_SENT_RETRY_MS
+            self._count_stop_failure(position, "not sendable")
 
     def _learn_from_stops(self, position: Position) -> None:
         """A stop that ended without our asking is a failure: once more at once, then market exit."""
@@ -328,16 +332,16 @@ class PositionTracker:
                     f"stop_not_sent:{position.symbol}",
                 )
                 continue
-            self._count_stop_failure(position, stop)
+            why = f"{stop.state} by the broker ({stop.message or 'no reason given'})"
+            self._count_stop_failure(position, why)
 
-    def _count_stop_failure(self, position: Position, stop: Order) -> None:
+    def _count_stop_failure(self, position: Position, why: str) -> None:
         position.stop_failures += 1
         self.stop_failures += 1
         self.orders.say(
             Level.CRITICAL,
             "ORDER",
-            f"{position.symbol}: protective stop {stop.state} by the broker "
-            f"({stop.message or 'no reason given'})",
+            f"{position.symbol}: protective stop {why}",
             f"stop_failed:{position.symbol}",
         )
         if position.stop_failures > 1 and position.open_quantity > 0:

@@ -89,7 +89,7 @@ def test_progress_is_plain_lines_without_a_terminal(small_day: Path, tmp_path: P
     """Piped output has plain progress lines and no control characters."""
     done = run("demo", "--file", small_day, *DAY, "--out", tmp_path / "runs", cwd=tmp_path)
 
-    assert any(line.startswith("12:00:00  R ") for line in done.stdout.splitlines())
+    assert any(line.startswith("09:30:00  R ") for line in done.stdout.splitlines())
     assert "\x1b" not in done.stdout
 
 
@@ -148,6 +148,37 @@ def test_an_output_that_cannot_be_written_is_one_line(small_day: Path, tmp_path:
     done = run("replay", small_day, *DAY, "--json", tmp_path / "no" / "x.json", cwd=tmp_path)
 
     assert_one_line_mistake(done, tmp_path)
+
+
+def test_outputs_never_destroy_the_input_or_each_other(small_day: Path, tmp_path: Path) -> None:
+    """An output that is the recorded day, or another output, is refused before anything is played."""
+    day = tmp_path / "day.parquet"
+    day.write_bytes(small_day.read_bytes())
+    for outputs in (("--json", day), ("--json", "x", "--report", "x"), ("--json", "/dev/null")):
+        done = run("replay", day, *DAY, *outputs, cwd=tmp_path)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+
+    assert day.read_bytes() == small_day.read_bytes()
+    assert list(tmp_path.iterdir()) == [day]
+
+
+def test_a_terminal_without_unicode_gets_the_day_too(small_day: Path, tmp_path: Path) -> None:
+    """Signs that a terminal cannot show become question marks, not tracebacks."""
+    done = run("replay", small_day, *DAY, cwd=tmp_path, PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 0, done.stderr
+    assert "Final R:" in done.stdout
+
+
+def test_the_demo_refuses_a_file_in_its_place(small_day: Path, tmp_path: Path) -> None:
+    """Something else where the run's folder would stand is one line, and stays."""
+    (tmp_path / "demo-day").write_text("mine")
+    done = run("demo", "--file", small_day, *DAY, "--out", ".", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "demo-day").read_text() == "mine"
 
 
 def test_bad_settings_are_one_line_each(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_session_uses_the_configured_times() -> None:
         ("R_VALUE", "Infinity", "a number greater than 0 (rupees)"),
         ("R_VALUE", "6500.001", "a number greater than 0 (rupees) with at most 2 decimals"),
         ("PRICE_MIN", "0", "a number from 0.05 to 100000 (rupees)"),
-        ("STOP_OFFSET", "1.005", "a number from 0.05 to 100 (rupees) with at most 2 decimals"),
+        ("STOP_OFFSET", "1.01", "a number from 0.05 to 100 in steps of 0.05 (rupees)"),
         ("STOP_PCT_MAX", "101", "a number from 0.01 to 100 (percent)"),
         ("STRIKE_STEP", "0", "a number from 1 to 1000 (rupees)"),
         ("MAX_LOTS", "0", "a whole number from 1 to 1000 (lots)"),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from baseline_v1_live.core.instruments import OptionType, rupee_text
+from baseline_v1_live.core.instruments import OptionType, round_up, rupee_text
 from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import Level, OrderType, Purpose, Side
 from baseline_v1_live.core.order import Order
@@ -96,7 +96,10 @@ class EntryDesk:
         """Store with each working entry where its position would be stopped, as of now."""
         for working in self.working.values():
             working.order.swing_low_paise = working.candidate.low_paise
-            working.order.protect_trigger_paise = working.candidate.stop_paise
+            # A high off the tick must not keep the stop from being placed.
+            working.order.protect_trigger_paise = round_up(
+                working.candidate.stop_paise, working.candidate.contract.tick_paise
+            )
 
     def resume(self) -> None:
         """The operator lifts the churn breaker."""

@@ -5,9 +5,12 @@ A run writes one folder, whole or not at all: journal.db, result.json and report
 
 from __future__ import annotations
 
+import errno
 import shutil
+import tempfile
 from pathlib import Path
 
+from rich.box import ROUNDED
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -24,6 +27,7 @@ from baseline_v1_live.sim.day import MarketDay
 from baseline_v1_live.sim.exchange import ExchangeModel
 
 TRADING_TAGS = frozenset({"FILL", "EXIT", "R-CHECK", "MARKET-EXIT", "SUMMARY"})
+_WIDE = 112
 _PLAIN_EVERY_MS = 30 * MINUTE_MS
 
 
@@ -51,7 +55,7 @@ class _Progress:
         if replay is None or at_ms < replay.session.open_ms:
             return
         if self._status is None:
-            if at_ms >= self._plain_due_ms:
+            if at_ms >= self._plain_due_ms and not replay.engine.day_over:
                 self._plain_due_ms = at_ms - at_ms % _PLAIN_EVERY_MS + _PLAIN_EVERY_MS
                 self._console.print(self._line(replay, at_ms), highlight=False, markup=False)
         elif at_ms % MINUTE_MS < 1_000:
@@ -79,18 +83,22 @@ def play_demo(
 
     Raises OSError when the folder cannot be written, JournalError when the journal cannot.
     """
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise FileExistsError(errno.EEXIST, "is not a folder of an earlier run", str(out))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own for each run: two runs of one day may go on side by side.
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
         result = _play(day, rules, session, model, part, console)
+        print_day(result, console)
         shutil.rmtree(out, ignore_errors=True)
+        part.chmod(0o755)
         part.replace(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    print_day(result, console)
-    console.print(f"\nreport: {out / 'report.html'}", highlight=False, soft_wrap=True)
-    console.print(f"journal: {out / 'journal.db'}", highlight=False, soft_wrap=True)
+    console.print()
+    for name in ("report.html", "result.json", "journal.db"):
+        console.print(str(out / name), highlight=False, markup=False, soft_wrap=True)
     return result
 
 
@@ -128,7 +136,7 @@ def print_day(result: DayResult, console: Console) -> None:
     """The day as tables: trades, refusals by reason, the final line."""
     console.print()
     if result.trades:
-        console.print(_trade_table(result))
+        console.print(_trade_table(result, console))
     else:
         console.print("No trade today.")
     if result.rejections:
@@ -145,13 +153,18 @@ def print_day(result: DayResult, console: Console) -> None:
     )
 
 
-def _trade_table(result: DayResult) -> Table:
-    table = Table(title="Trades", title_justify="left")
-    for name in ("symbol", "qty", "entry", "at", "stop", "exit", "at", "reason", "P&L", "R"):
+def _trade_table(result: DayResult, console: Console) -> Table:
+    """Entry, stop and exit with their times where there is room, else only what a trade came to."""
+    wide = console.width >= _WIDE
+    table = Table(title="Trades", title_justify="left", box=None if not wide else ROUNDED)
+    names = ("symbol", "qty", "entry", "at", "stop", "exit", "at", "reason", "P&L", "R")
+    kept = [wide or index not in (3, 4, 6) for index in range(len(names))]
+    for name, keep in zip(names, kept, strict=True):
         right = name in ("qty", "entry", "stop", "exit", "P&L", "R")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+        if keep:
+            table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for trade in result.trades:
-        table.add_row(
+        cells = (
             trade.symbol,
             str(trade.quantity),
             f"{trade.entry_price:.2f}",
@@ -163,4 +176,5 @@ def _trade_table(result: DayResult) -> Table:
             rupees_text(trade.pnl, sign=True),
             f"{trade.r:+.2f}",
         )
+        table.add_row(*(cell for cell, keep in zip(cells, kept, strict=True) if keep))
     return table

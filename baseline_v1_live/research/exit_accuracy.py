@@ -16,8 +16,8 @@ from baseline_v1_live.core.messages import Purpose
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import Session, clock_text
 from baseline_v1_live.research.replay import Replay
+from baseline_v1_live.sim.day import MarketDay
 from baseline_v1_live.sim.exchange import ExchangeModel
-from baseline_v1_live.sim.generator import generate_day
 from baseline_v1_live.strategy.exit_policy import STOP, TARGET, day_reason
 
 R_MISS = 0.2
@@ -86,11 +86,13 @@ class _Observer:
             self.asks = {p.symbol: p.mark_paise for p in engine.positions.open.values()}
 
 
-def measure_day(seed: int, rules: Rules, session: Session) -> DayAccuracy:
+def measure_day(
+    seed: int, rules: Rules, session: Session, generate: Callable[[int], MarketDay]
+) -> DayAccuracy:
     """Play the generated day of a seed and measure its exits."""
     observer = _Observer(rules)
     replay = Replay(
-        generate_day(seed, date=session.date),
+        generate(seed),
         rules,
         session,
         ExchangeModel(),
@@ -118,13 +120,17 @@ def measure_days(
     seeds: Iterable[int],
     rules: Rules,
     session: Session,
+    generate: Callable[[int], MarketDay],
     jobs: int,
     done: Callable[[], object],
 ) -> list[DayAccuracy]:
-    """Measure many days on ``jobs`` processes; ``done`` is called after each."""
+    """Measure many days on ``jobs`` processes; ``done`` is called after each.
+
+    ``generate`` makes the day of a seed; it goes to the processes, so it must be picklable.
+    """
     found = []
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(measure_day, seed, rules, session) for seed in seeds]
+        futures = [pool.submit(measure_day, seed, rules, session, generate) for seed in seeds]
         for future in futures:
             found.append(future.result())
             done()

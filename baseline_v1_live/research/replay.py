@@ -13,7 +13,7 @@ from baseline_v1_live.core.messages import OrderType, Purpose
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.position import Position
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import SECOND_MS, Session, iso
+from baseline_v1_live.core.session import SECOND_MS, Session, clock_text, iso
 from baseline_v1_live.research.result import (
     DayResult,
     DayRow,
@@ -107,6 +107,12 @@ class Replay:
         traded = sorted({p.symbol for p in self.engine.positions.positions.values()})
         quarantined = sum(self.engine.market.quarantined.values())
         notes = [*self.day.notes]
+        last_ms = int(self.day.at_ms[-1])
+        if last_ms < self.session.square_off_ms:
+            notes.append(
+                f"The data ends at {clock_text(last_ms)}, before the square-off at "
+                f"{clock_text(self.session.square_off_ms)}: what was open then stays open."
+            )
         if quarantined:
             counts = ", ".join(
                 f"{k} {v}" for k, v in sorted(self.engine.market.quarantined.items())

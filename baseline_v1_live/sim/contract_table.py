@@ -25,6 +25,16 @@ _LOT_SIZES: dict[str, tuple[tuple[dt.date, int], ...]] = {
     "FINNIFTY": ((dt.date(2025, 12, 30), 65), (_FOREVER, 60)),
     "MIDCPNIFTY": ((dt.date(2025, 12, 30), 140), (_FOREVER, 120)),
 }
+# Before these expiries the table's oldest lot size is a guess.
+_KNOWN_FROM = {"NIFTY": dt.date(2021, 8, 1)}
+_OTHERS_KNOWN_FROM = dt.date(2025, 8, 1)
+# An index level to start a generated day of each underlying from.
+TYPICAL_SPOT = {
+    "NIFTY": 26_000.0,
+    "BANKNIFTY": 58_000.0,
+    "FINNIFTY": 27_500.0,
+    "MIDCPNIFTY": 14_000.0,
+}
 _FREEZE = {"NIFTY": 1800, "BANKNIFTY": 600, "FINNIFTY": 1800, "MIDCPNIFTY": 2800}
 _LONGER_SESSION_FROM = dt.date(2026, 8, 3)
 SESSION_OPEN = dt.time(9, 15)
@@ -44,6 +54,14 @@ def lot_size(underlying: str, expiry: dt.date) -> int:
         known = ", ".join(sorted(_LOT_SIZES))
         raise ValueError(f"underlying {underlying!r} is not in the contract table ({known})")
     return next(lot for last, lot in _LOT_SIZES[underlying] if expiry <= last)
+
+
+def lot_size_notes(underlying: str, expiry: dt.date) -> tuple[str, ...]:
+    """What a reader must know of the lot size used for an expiry; empty when it is a known fact."""
+    if expiry >= _KNOWN_FROM.get(underlying, _OTHERS_KNOWN_FROM):
+        return ()
+    lot = lot_size(underlying, expiry)
+    return (f"The lot size of this expiry is not in the contract table; {lot} was taken.",)
 
 
 def recorded_contract(symbol: str) -> Contract:

@@ -24,13 +24,16 @@ from baseline_v1_live.core.instruments import (
     universe,
 )
 from baseline_v1_live.core.session import ist_date
-from baseline_v1_live.sim.contract_table import recorded_contract
+from baseline_v1_live.sim.contract_table import lot_size_notes, recorded_contract
 from baseline_v1_live.sim.day import MarketDay
 
 TICK_COLUMNS = ("ts", "symbol", "ltp", "bid", "ask", "bid_qty", "ask_qty", "volume")
 BAR_COLUMNS = ("ts", "symbol", "open", "high", "low", "close", "volume")
 SNAPSHOT_CADENCE_MS = 20_000
 BAR_CADENCE_MS = 60_000
+_EARLIEST_MS = 946_684_800_000  # 1 January 2000, UTC
+_QUANTITY_MAX = 2**31 - 1
+_VOLUME_MAX = 2**53
 # A bar becomes four ticks inside its minute, on the path that is worse for a short: O, H, L, C.
 _BAR_OFFSETS_MS = np.array([0, 15_000, 30_000, 45_000], dtype=np.int64)
 
@@ -62,6 +65,8 @@ def read_day(
     date = _one_date(path, at_ms)
     names, codes = _symbols(table)
     wanted = _choose(path, names, underlying, expiry, atm_paise, step_paise, strikes_each_side)
+    if date > expiry:
+        raise DayFileError(f"{path}: its day {date} is after the expiry {expiry_code(expiry)}")
     table, at_ms, places = _keep(table, at_ms, names, codes, wanted)
     index_symbol = underlying if underlying in wanted else None
     columns = (
@@ -89,7 +94,8 @@ def read_day(
         source=path.name,
         notes=_notes(
             from_bars, cadence_ms, index_symbol, len(options), strikes_each_side, columns[3]
-        ),
+        )
+        + lot_size_notes(underlying, expiry),
     )
 
 
@@ -97,6 +103,8 @@ def read_day(
 
 
 def _read(path: Path) -> pa.Table:
+    if path.is_dir():
+        raise DayFileError(f"{path}: is a folder; name one Parquet file")
     try:
         return pq.read_table(path)
     except FileNotFoundError:
@@ -107,6 +115,9 @@ def _read(path: Path) -> pa.Table:
 
 
 def _check_columns(path: Path, table: pa.Table, wanted: tuple[str, ...]) -> None:
+    twice = sorted({name for name in wanted if table.column_names.count(name) > 1})
+    if twice:
+        raise DayFileError(f"{path}: column(s) {', '.join(twice)} stand in it twice")
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
         raise DayFileError(
@@ -141,6 +152,8 @@ def _times(path: Path, table: pa.Table) -> npt.NDArray[np.int64]:
 
 
 def _one_date(path: Path, at_ms: npt.NDArray[np.int64]) -> dt.date:
+    if at_ms[0] < _EARLIEST_MS:
+        raise DayFileError(f"{path}: times before the year 2000 are no market data")
     first, last = ist_date(int(at_ms[0])), ist_date(int(at_ms[-1]))
     if first != last:
         raise DayFileError(f"{path}: holds more than one day ({first} to {last})")
@@ -225,17 +238,19 @@ Columns = tuple[
 def _paise(table: pa.Table, name: str) -> npt.NDArray[np.int32]:
     """A rupee column in paise; empty, not finite and absurd values become 0, which no rule uses."""
     prices = np.asarray(
-        table.column(name).cast(pa.float64()).fill_null(0.0).to_numpy(), dtype=np.float64
+        table.column(name).cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(), dtype=np.float64
     )
     usable = np.isfinite(prices) & (prices > 0) & (prices < 1e7)
     return np.rint(np.where(usable, prices, 0.0) * 100).astype(np.int32)
 
 
-def _quantity(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+def _quantity(table: pa.Table, name: str, most: int = _QUANTITY_MAX) -> npt.NDArray[np.int64]:
+    """A count; empty, not finite and negative values become 0, absurd ones the most there can be."""
     values = np.asarray(
-        table.column(name).cast(pa.float64()).fill_null(0.0).to_numpy(), dtype=np.float64
+        table.column(name).cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(), dtype=np.float64
     )
-    return np.where(np.isfinite(values) & (values > 0), values, 0.0).astype(np.int64)
+    counted = np.where(np.isfinite(values) & (values > 0), values, 0.0)
+    return np.minimum(counted, most).astype(np.int64)
 
 
 def _tick_columns(
@@ -249,7 +264,7 @@ def _tick_columns(
         _paise(table, "ask"),
         _quantity(table, "bid_qty").astype(np.int32),
         _quantity(table, "ask_qty").astype(np.int32),
-        _quantity(table, "volume"),
+        _quantity(table, "volume", _VOLUME_MAX),
     )
 
 

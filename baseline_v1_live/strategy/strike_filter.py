@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from baseline_v1_live.core.instruments import Contract, rupee_text
+from baseline_v1_live.core.instruments import Contract, round_down, rupee_text
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.strategy.bars import Vwap
 from baseline_v1_live.strategy.swings import Swing
@@ -65,7 +65,8 @@ class Candidate:
         self.ordered = False
         self.low_paise = swing.price_paise
         # One tick below the low; read on every tick of the symbol, so it is kept.
-        self.trigger_paise = self.low_paise - rules.entry_trigger_ticks * contract.tick_paise
+        tick = contract.tick_paise
+        self.trigger_paise = round_down(self.low_paise - rules.entry_trigger_ticks * tick, tick)
         self._rules = rules
 
     @property
@@ -76,7 +77,8 @@ class Candidate:
     @property
     def limit_paise(self) -> int:
         """Entry limit: the trigger less the limit offset."""
-        return self.trigger_paise - self._rules.entry_limit_offset_paise
+        limit = self.trigger_paise - self._rules.entry_limit_offset_paise
+        return round_down(limit, self.contract.tick_paise)
 
     @property
     def stop_paise(self) -> int:

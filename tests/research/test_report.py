@@ -452,8 +452,8 @@ def test_rupees_text() -> None:
 def test_words() -> None:
     """Known codes have their meaning, others are made readable."""
     assert words("+5R_TARGET") == "Day target reached"
-    assert words("EXTERNAL_CLOSE") == "External close"
-    assert words("stop_pct_high") == "Stop pct high"
+    assert words("EXTERNAL_CLOSE") == "Closed outside the bot"
+    assert words("no_such_code") == "No such code"
 
 
 def test_round_values() -> None:

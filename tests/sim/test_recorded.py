@@ -282,12 +282,27 @@ def test_only_the_universe_is_kept(shelf: Shelf) -> None:
 def test_contracts_are_those_of_their_expiry(shelf: Shelf) -> None:
     """Lot size follows the expiry: 75 until December 2025, 65 after."""
     old = "NIFTY30DEC2526000CE"
-    before = shelf.read(table_of(tick(1, old)), expiry=dt.date(2025, 12, 30))
+    a_year_before = tick(-365 * 24 * 3600, old)
+    before = shelf.read(table_of(a_year_before), expiry=dt.date(2025, 12, 30))
     after = shelf.read(table_of(tick(1, CALL)))
 
     assert before.contracts[old].lot_size == 75
     assert after.contracts[CALL].lot_size == 65
     assert after.contracts[CALL].freeze_quantity == 1800
+
+
+def test_a_day_after_its_expiry_is_refused(shelf: Shelf) -> None:
+    """Options that have expired are not traded."""
+    with pytest.raises(DayFileError, match="after the expiry"):
+        shelf.read(table_of(tick(1, "NIFTY22DEC2626000CE")), expiry=dt.date(2026, 12, 22))
+
+
+def test_absurd_counts_are_kept_within_bounds(shelf: Shelf) -> None:
+    """A quantity or volume beyond any market's does not wrap around to nothing."""
+    day = shelf.read(table_of(tick(1, bid_qty=3_000_000_000, volume=10**17)))
+
+    assert day.bid_quantity[0] == 2**31 - 1
+    assert day.volume[0] == 2**53
 
 
 def test_symbols_may_be_a_dictionary_column(shelf: Shelf) -> None:
