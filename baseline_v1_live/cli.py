@@ -45,7 +45,7 @@ app = typer.Typer(
 )
 
 ExpiryOption = Annotated[str | None, typer.Option(help="Expiry as DDMMMYY, e.g. 02SEP25.")]
-AtmOption = Annotated[float | None, typer.Option(help="At-the-money strike, e.g. 24550.")]
+AtmOption = Annotated[str | None, typer.Option(help="At-the-money strike, e.g. 24550.")]
 LatencyOption = Annotated[
     int, typer.Option(min=0, max=60_000, help="One-way latency to the exchange in milliseconds.")
 ]
@@ -195,13 +195,17 @@ def _settings() -> Settings:
     return settings
 
 
-def _recorded(settings: Settings, file: Path, expiry: str | None, atm: float | None) -> MarketDay:
+def _recorded(settings: Settings, file: Path, expiry: str | None, atm: str | None) -> MarketDay:
     if expiry is None or atm is None:
         _fail("a recorded day needs --expiry and --atm, e.g. --expiry 02SEP25 --atm 24550")
     try:
-        expiry_date, atm_paise = parse_expiry(expiry), paise(atm)
+        expiry_date = parse_expiry(expiry)
     except ValueError as error:
-        _fail(str(error))
+        _fail(f"--expiry: {error}")
+    try:
+        atm_paise = paise(float(atm))
+    except ValueError:
+        _fail(f"--atm {atm!r} is not a strike such as 24550")
     return read_day(
         file,
         underlying=settings.underlying,

@@ -76,8 +76,8 @@ class OrderManager(OrderRequests):
     ) -> Order | None:
         """Send a new order; None when it is refused before sending, with the reason said.
 
-        Refused: a quantity that is not whole lots within the freeze quantity, a price off the tick,
-        and a second order on its way for the same symbol, side and purpose.
+        Refused: an entry that is not whole lots, a quantity above the freeze quantity, a price off
+        the tick, and a second order on its way for the same symbol, side and purpose.
         """
         why = self._refusal(symbol, side, purpose, quantity, trigger_price_paise, limit_price_paise)
         if why:
@@ -335,7 +335,9 @@ class OrderManager(OrderRequests):
         contract = self.contracts.get(symbol)
         if contract is None:
             return "no contract record of this symbol"
-        if quantity <= 0 or quantity % contract.lot_size:
+        # What protects or closes is not refused for its lots: the position is what it is.
+        odd = purpose is Purpose.ENTRY and quantity % contract.lot_size
+        if quantity <= 0 or odd:
             return f"quantity {quantity} is not whole lots of {contract.lot_size}"
         if quantity > contract.order_quantity_max:
             return f"quantity {quantity} is above {contract.order_quantity_max} in one order"

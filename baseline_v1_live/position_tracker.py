@@ -291,6 +291,9 @@ class PositionTracker:
         now = self.orders.now_ms
         if now < position.stop_due_ms:
             return
+        on_their_way = self.orders.live(position.symbol, Purpose.STOP)
+        if any(order.state is OrderState.IN_FLIGHT for order in on_their_way):
+            return
         contract = self.orders.contracts[position.symbol]
         trigger = position.stop_trigger_paise
         stop = self.orders.place(

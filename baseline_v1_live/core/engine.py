@@ -188,6 +188,7 @@ class Engine:
     def _on_tick(self, tick: Tick) -> None:
         state = self.market.on_tick(tick)
         if state is None:
+            self._dirty |= self.market.dirty
             return
         symbol = tick.symbol
         if symbol in self.orders.live_symbols:
@@ -334,7 +335,13 @@ class Engine:
         self.positions.close_all_positions(reason)
 
     def _say_swings(self) -> None:
-        """One line for each new swing low that may be sold."""
+        """One line for each new swing low that may be sold, and each new kind of bad tick."""
+        for tick, reason in self.market.fresh_quarantines:
+            price = rupee_text(tick.ltp_paise)
+            self.orders.say(
+                Level.LOG, "FILTER", f"{tick.symbol} at {price} quarantined: {reason}", reason
+            )
+        self.market.fresh_quarantines.clear()
         for swing in self.market.fresh_lows:
             self.orders.say(
                 Level.LOG,

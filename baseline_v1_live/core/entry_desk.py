@@ -95,11 +95,12 @@ class EntryDesk:
     def sync_protection(self) -> None:
         """Store with each working entry where its position would be stopped, as of now."""
         for working in self.working.values():
-            working.order.swing_low_paise = working.candidate.low_paise
+            tick = working.candidate.contract.tick_paise
+            # An order that a newer swing nearby did not move still sells at its own low.
+            offset = self.rules.entry_trigger_ticks * tick
+            working.order.swing_low_paise = working.order.trigger_price_paise + offset
             # A high off the tick must not keep the stop from being placed.
-            working.order.protect_trigger_paise = round_up(
-                working.candidate.stop_paise, working.candidate.contract.tick_paise
-            )
+            working.order.protect_trigger_paise = round_up(working.candidate.stop_paise, tick)
 
     def resume(self) -> None:
         """The operator lifts the churn breaker."""
@@ -278,8 +279,10 @@ class EntryDesk:
             return
         self._take_newer_swing(working)
         candidate = working.candidate
-        # A break that triggered the order was tended above; this one stopped short of its trigger.
-        reason = SPENT if candidate.spent else candidate.stage_two()
+        # The break is the entry, never a reason to cancel: a swing that broke above the order's own
+        # trigger leaves the order to its trigger. One that broke at it, unseen, is spent.
+        spent = candidate.spent and candidate.trigger_paise <= order.trigger_price_paise
+        reason = SPENT if spent else candidate.stage_two()
         if reason is not None:
             self.rejections[reason] += 1
             self._cancel(working, reason)
@@ -323,6 +326,7 @@ class EntryDesk:
                 "ORDER",
                 f"moving entry {order.symbol} to trigger {rupee_text(newer.trigger_paise)}",
             )
+            order.reason = newer.describe()
         old = working.candidate
         working.candidate = newer
         newer.ordered = True

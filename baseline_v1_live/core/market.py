@@ -89,6 +89,8 @@ class Market:
         self._index_pause_ms = max(_INDEX_PAUSE_MS, 3 * rules.snapshot_cadence_ms)
         self.minutes_missing: set[str] = set()
         self.fresh_lows: list[Swing] = []
+        self.fresh_quarantines: list[tuple[Tick, str]] = []
+        self._quarantine_said: set[tuple[str, str]] = set()
         self._index_gate = TickGate(rules, session)
         self.watched: frozenset[str] = frozenset()
         self.swings: list[SwingRecord] = []
@@ -145,7 +147,7 @@ class Market:
             return None
         refusal = state.gate.refusal(tick, self.index_paise)
         if refusal is not None:
-            self.quarantined[refusal] += 1
+            self._quarantine(tick, refusal)
             return None
         ltp = tick.ltp_paise
         at_ms = tick.at_ms
@@ -218,17 +220,25 @@ class Market:
 
     def _on_index(self, tick: Tick) -> None:
         if tick.symbol != self.index_symbol:
-            self.quarantined["unknown_symbol"] += 1
+            self._quarantine(tick, "unknown_symbol")
             return
         refusal = self._index_gate.refusal(tick, None)
         if refusal is not None:
-            self.quarantined[refusal] += 1
+            self._quarantine(tick, refusal)
             return
         if tick.ltp_paise != self.index_paise:
             moved_for = tick.at_ms - self._index_moved_ms
             self._index_clock_ms += min(moved_for, self._index_pause_ms)
             self._index_moved_ms = tick.at_ms
         self.index_paise = tick.ltp_paise
+
+    def _quarantine(self, tick: Tick, reason: str) -> None:
+        """Count a tick that is not believed; the first of a symbol and reason is to be said."""
+        self.quarantined[reason] += 1
+        if (tick.symbol, reason) not in self._quarantine_said:
+            self._quarantine_said.add((tick.symbol, reason))
+            self.fresh_quarantines.append((tick, reason))
+            self.dirty = True
 
     def _on_bar_closed(self, state: SymbolState, newest: int) -> None:
         """Decide on the swing after the closed bar ``newest``."""

@@ -131,7 +131,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Tick(Event, frozen=True, kw_only=True, tag=True):
-    """A price of one symbol. ``volume`` is cumulative for the day; index ticks carry 0."""
+    """A price of one symbol. ``volume`` is cumulative for the day, None where it is not known."""
 
     symbol: str
     ltp_paise: int
@@ -139,7 +139,7 @@ class Tick(Event, frozen=True, kw_only=True, tag=True):
     ask_paise: int | None = None
     bid_quantity: int | None = None
     ask_quantity: int | None = None
-    volume: int = 0
+    volume: int | None = None
 
 
 class BarsLoaded(Event, frozen=True, kw_only=True, tag=True):

@@ -184,9 +184,9 @@ class OrderRequests(OrderBook):
             self.rules,
         )
         order.chases += 1
-        if market or limit != order.limit_price_paise:
-            kind = OrderType.LIMIT if market else order.order_type
-            self.modify(order, limit_price_paise=limit, order_type=kind)
+        kind = OrderType.LIMIT if market else order.order_type
+        unchanged = not market and limit == order.limit_price_paise
+        if not unchanged and self.modify(order, limit_price_paise=limit, order_type=kind):
             self.say(
                 Level.LOG,
                 "ORDER",

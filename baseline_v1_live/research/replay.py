@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import msgspec
@@ -13,7 +14,7 @@ from baseline_v1_live.core.messages import OrderType, Purpose
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.position import Position
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import SECOND_MS, Session, clock_text, iso
+from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, Session, clock_text, iso
 from baseline_v1_live.research.result import (
     DayResult,
     DayRow,
@@ -62,7 +63,10 @@ class Replay:
             contracts=day.contracts,
             index_symbol=day.index_symbol,
         )
-        self.exchange = Exchange(day.contracts, model)
+        self.exchange = Exchange(
+            day.contracts,
+            dataclasses.replace(model, open_ms=session.open_ms, close_ms=session.close_ms),
+        )
         self.r_curve: list[tuple[int, int]] = []
         self._progress = progress
         self._observe = after_step
@@ -107,7 +111,12 @@ class Replay:
         traded = sorted({p.symbol for p in self.engine.positions.positions.values()})
         quarantined = sum(self.engine.market.quarantined.values())
         notes = [*self.day.notes]
-        last_ms = int(self.day.at_ms[-1])
+        first_ms, last_ms = int(self.day.at_ms[0]), int(self.day.at_ms[-1])
+        if first_ms >= self.session.open_ms + MINUTE_MS:
+            notes.append(
+                f"The data begins at {clock_text(first_ms)}, after the open: VWAP and swings start "
+                "there, and what traded before is not known."
+            )
         if last_ms < self.session.square_off_ms:
             notes.append(
                 f"The data ends at {clock_text(last_ms)}, before the square-off at "

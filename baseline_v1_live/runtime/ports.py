@@ -9,7 +9,7 @@ from baseline_v1_live.core.messages import Command, Event, Notify, Tick
 from baseline_v1_live.runtime.records import OrderRecord, PositionRecord, TradeRecord
 
 # (exchange time in epoch ms, symbol, last price, bid, ask, bid quantity, ask quantity, day volume);
-# prices in paise, 0 where the tape has none.
+# prices in paise, 0 where the tape has none; a volume that is not known is negative.
 TapeRow = tuple[int, str, int, int, int, int, int, int]
 
 

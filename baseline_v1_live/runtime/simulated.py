@@ -75,7 +75,7 @@ class SimulatedDriver:
                 ask_paise=ask or None,
                 bid_quantity=bid_quantity or None,
                 ask_quantity=ask_quantity or None,
-                volume=volume,
+                volume=None if volume < 0 else volume,
             )
             venue.on_tick(tick)
             deliver(tick, at_ms)

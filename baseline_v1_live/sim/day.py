@@ -23,7 +23,7 @@ class MarketDay:
     All columns have one entry a tick: ``at_ms`` (int64, epoch milliseconds, never decreasing),
     ``symbol_index`` (int16, into ``symbols``), ``ltp_paise``, ``bid_paise``, ``ask_paise`` (int32;
     0 in bid or ask = no quote), ``bid_quantity``, ``ask_quantity`` (int32; 0 = size not recorded),
-    ``volume`` (int64, cumulative for the day, units).
+    ``volume`` (int64, cumulative for the day, units; -1 where not known).
 
     ``contracts`` has the options of the universe; ``index_symbol`` is None when the day carries no
     index; ``cadence_ms`` is 0 for a tick stream, else the usual distance of two snapshots;

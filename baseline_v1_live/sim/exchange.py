@@ -52,13 +52,16 @@ class ExchangeModel:
     ``latency_ms`` is one way; ``spread_paise`` is added to (taken from) the last price for a BUY (a
     SELL) where the tape has no quotes; ``mis_cutoff_ms`` is the instant from which orders that would
     open a position are refused, None for never; ``price_protection`` switches the exchange's limit-price
-    protection (BUY above 1.40 x its 30 s reference, or + ₹20 up to ₹50, and mirrored; NSE/FAOP/54242).
+    protection (BUY above 1.40 x its 30 s reference, or + ₹20 up to ₹50, and mirrored; NSE/FAOP/54242);
+    ticks before ``open_ms`` or after ``close_ms`` (None: no bound) are no trades.
     """
 
     latency_ms: int = 50
     spread_paise: int = 0
     mis_cutoff_ms: int | None = None
     price_protection: bool = True
+    open_ms: int | None = None
+    close_ms: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -117,6 +120,7 @@ class Exchange:
         self._heap: list[tuple[int, int, Command | Event]] = []
         self._counter = 0
         self._sequence = 0
+        self._index_paise = 0
 
     # ------------------------------------------------------------ the driver's side
 
@@ -137,8 +141,10 @@ class Exchange:
         return delivered
 
     def on_tick(self, tick: Tick) -> None:
-        """Match the symbol's orders against a tick; one without a price is no trade."""
-        if tick.ltp_paise <= 0:
+        """Match the symbol's orders against a tick, if it can be a trade: a price, inside the session,
+        and not the index level that feeds sometimes show for an option.
+        """
+        if not self._is_trade(tick):
             return
         quote = self._quotes.get(tick.symbol)
         if quote is None:
@@ -151,6 +157,18 @@ class Exchange:
         if book:
             self._match(book, tick)
             self._book[tick.symbol] = [order for order in book if not order.over]
+
+    def _is_trade(self, tick: Tick) -> bool:
+        if tick.symbol not in self.contracts:
+            self._index_paise = tick.ltp_paise
+            return False
+        opened, closed = self.model.open_ms, self.model.close_ms
+        return (
+            tick.ltp_paise > 0
+            and tick.ltp_paise != self._index_paise
+            and (opened is None or tick.at_ms >= opened)
+            and (closed is None or tick.at_ms <= closed)
+        )
 
     # ------------------------------------------------------------ arrivals
 
@@ -337,6 +355,8 @@ class Exchange:
     def _fill(self, order: _Resting, tick: Tick, sizes: dict[Side, int | None]) -> None:
         buys = order.side is Side.BUY
         quoted = tick.ask_paise if buys else tick.bid_paise
+        if quoted is None and (tick.bid_paise or tick.ask_paise):
+            return  # Nobody stands on the other side.
         spread = self.model.spread_paise if buys else -self.model.spread_paise
         if quoted is None:
             price = max(tick.ltp_paise + spread, self.contracts[order.symbol].tick_paise)
@@ -348,6 +368,8 @@ class Exchange:
                 return
         size = sizes[order.side] if quoted is not None else None
         quantity = order.remaining if size is None else min(order.remaining, size)
+        # Options trade in whole lots, whatever size a tape shows.
+        quantity -= quantity % self.contracts[order.symbol].lot_size
         if quantity <= 0:
             return
         if size is not None:

@@ -238,7 +238,8 @@ Columns = tuple[
 def _paise(table: pa.Table, name: str) -> npt.NDArray[np.int32]:
     """A rupee column in paise; empty, not finite and absurd values become 0, which no rule uses."""
     prices = np.asarray(
-        table.column(name).cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(), dtype=np.float64
+        table.column(name).cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(),
+        dtype=np.float64,
     )
     usable = np.isfinite(prices) & (prices > 0) & (prices < 1e7)
     return np.rint(np.where(usable, prices, 0.0) * 100).astype(np.int32)
@@ -247,10 +248,18 @@ def _paise(table: pa.Table, name: str) -> npt.NDArray[np.int32]:
 def _quantity(table: pa.Table, name: str, most: int = _QUANTITY_MAX) -> npt.NDArray[np.int64]:
     """A count; empty, not finite and negative values become 0, absurd ones the most there can be."""
     values = np.asarray(
-        table.column(name).cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(), dtype=np.float64
+        table.column(name).cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(),
+        dtype=np.float64,
     )
     counted = np.where(np.isfinite(values) & (values > 0), values, 0.0)
     return np.minimum(counted, most).astype(np.int64)
+
+
+def _known_volume(table: pa.Table) -> npt.NDArray[np.int64]:
+    """The day's cumulative volume, -1 where the file has none."""
+    known = table.column("volume").cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
+    volume = _quantity(table, "volume", _VOLUME_MAX)
+    return np.where(np.isfinite(known), volume, -1)
 
 
 def _tick_columns(
@@ -264,7 +273,7 @@ def _tick_columns(
         _paise(table, "ask"),
         _quantity(table, "bid_qty").astype(np.int32),
         _quantity(table, "ask_qty").astype(np.int32),
-        _quantity(table, "volume", _VOLUME_MAX),
+        _known_volume(table),
     )
 
 

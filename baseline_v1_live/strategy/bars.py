@@ -73,10 +73,11 @@ class BarSeries:
         weight = self._vwap_weight[index]
         return Vwap(self._vwap_value[index], weight) if weight else None
 
-    def add_tick(self, minute_ms: int, ltp_paise: int, volume: int) -> Bar | None:
+    def add_tick(self, minute_ms: int, ltp_paise: int, volume: int | None) -> Bar | None:
         """Take a tick of a minute; return the bar that it closes, if it opens a later minute.
 
-        ``volume`` is cumulative for the day; the first tick adds nothing and a decrease counts 0.
+        ``volume`` is cumulative for the day, None when not known; the first tick adds nothing and a
+        decrease counts 0.
         A tick of a minute that is closed already leaves the bars alone, and its volume is counted
         with the next tick.
         """
@@ -99,6 +100,8 @@ class BarSeries:
         elif ltp_paise < self._low:
             self._low = ltp_paise
         self._close = ltp_paise
+        if volume is None or (volume == 0 and self._volume_seen):
+            return closed  # Not known: a day's volume does not fall back to nothing.
         if self._volume_seen is not None and volume > self._volume_seen:
             self._volume += volume - self._volume_seen
         self._volume_seen = volume

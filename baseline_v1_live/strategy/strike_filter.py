@@ -78,7 +78,7 @@ class Candidate:
     def limit_paise(self) -> int:
         """Entry limit: the trigger less the limit offset."""
         limit = self.trigger_paise - self._rules.entry_limit_offset_paise
-        return round_down(limit, self.contract.tick_paise)
+        return max(round_down(limit, self.contract.tick_paise), self.contract.tick_paise)
 
     @property
     def stop_paise(self) -> int:

@@ -196,7 +196,7 @@ def rivals() -> Desk:
     return desk
 
 
-def test_churn_breaker(rivals: Desk) -> None:
+def test_a10_churn_breaker(rivals: Desk) -> None:
     """After two re-placements of a symbol within 300 s nothing more is placed, and an alert says so."""
     for points in (10.6, 10.7, 10.8, 10.9, 11.0):
         if rivals.entries():
@@ -208,7 +208,7 @@ def test_churn_breaker(rivals: Desk) -> None:
     assert len(rivals.said("ORDER", Level.CRITICAL)) == 1
 
 
-def test_churn_breaker_counts_all_symbols_together() -> None:
+def test_a10_churn_breaker_counts_all_symbols_together() -> None:
     """Five re-placements in all within 300 s stop placements, though no symbol reached its own limit."""
     desk = Desk(rules=Rules(lots_max=5, churn_symbol_max=99), auto=True)
     desk.swing_lows({C260: (130.00, 139.00), C261: (130.00, 139.50)})

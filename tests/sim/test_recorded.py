@@ -251,11 +251,18 @@ def test_a_quote_that_is_none_is_zero(shelf: Shelf, value: float | None) -> None
 
 @pytest.mark.parametrize("value", [NAN, None, -65.0])
 def test_a_quantity_that_is_none_is_zero(shelf: Shelf, value: float | None) -> None:
-    """NaN, empty and negative sizes and volumes are not recorded."""
-    day = shelf.read(table_of(tick(1, bid_qty=value, ask_qty=value, volume=value), tick(2)))
+    """NaN, empty and negative sizes are not recorded."""
+    day = shelf.read(table_of(tick(1, bid_qty=value, ask_qty=value), tick(2)))
 
     assert day.bid_quantity.tolist() == day.ask_quantity.tolist() == [0, 0]
-    assert day.volume.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("value", [NAN, None])
+def test_a_volume_that_is_none_is_not_known(shelf: Shelf, value: float | None) -> None:
+    """An empty volume is not a volume of nothing."""
+    day = shelf.read(table_of(tick(1, volume=value), tick(2, volume=75)))
+
+    assert day.volume.tolist() == [-1, 75]
 
 
 def test_whole_rupees_may_be_integers(shelf: Shelf) -> None:
