@@ -19,7 +19,7 @@ from rich.progress import Progress
 from baseline_v1_live import __version__
 from baseline_v1_live.adapters.journal import Journal, JournalError
 from baseline_v1_live.config import ConfigError, Settings, describe, load_settings
-from baseline_v1_live.core.instruments import paise, parse_expiry
+from baseline_v1_live.core.instruments import expiry_code, paise, parse_expiry
 from baseline_v1_live.core.session import Session, at_ist
 from baseline_v1_live.research.demo import play_demo, print_day
 from baseline_v1_live.research.exit_accuracy import markdown, measure_days
@@ -183,6 +183,58 @@ def exits(
             lambda: bar.advance(task),
         )
     typer.echo(markdown(days), nl=False)
+
+
+@app.command("openalgo-sim")
+def openalgo_sim(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="REST port; 0 = any free.")] = 5000,
+    ws_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="WebSocket port; 0 = any free.")
+    ] = 8765,
+    seed: Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="Seed of the day.")] = 9,
+    day: Annotated[Path | None, typer.Option(help="Serve this recorded day instead.")] = None,
+    expiry: ExpiryOption = None,
+    atm: AtmOption = None,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="Simulated seconds a real second.")
+    ] = 1.0,
+    profile: Annotated[
+        str, typer.Option(help="Which gateway to be like: threaded, docker or zerodha.")
+    ] = "threaded",
+    api_key: Annotated[str, typer.Option(help="The key it accepts.")] = "simulated-key",
+    wait_for_client: Annotated[
+        bool, typer.Option(help="Hold the clock while no stream is connected.")
+    ] = False,
+) -> None:
+    """Serve a day behind OpenAlgo's REST and WebSocket contract, on this machine only."""
+    import asyncio
+
+    from baseline_v1_live.sim.openalgo_server.profiles import PROFILES
+    from baseline_v1_live.sim.openalgo_server.run import run_server
+
+    if profile not in PROFILES:
+        _fail(f"--profile {profile!r} is not one of {', '.join(PROFILES)}")
+    settings = _settings()
+    served = _generator(settings)(seed) if day is None else _recorded(settings, day, expiry, atm)
+    typer.echo(f"{served.source}: {served.date}, expiry {expiry_code(served.expiry)}")
+    try:
+        asyncio.run(
+            run_server(
+                served,
+                port=port,
+                ws_port=ws_port,
+                speed=speed,
+                profile=profile,
+                api_key=api_key,
+                wait_for_client=wait_for_client,
+                seed=seed,
+                started=lambda server: typer.echo(f"REST {server.url}  WebSocket {server.ws_url}"),
+            )
+        )
+    except OSError as error:
+        _fail(f"port {port} or {ws_port} cannot be opened: {error.strerror or error}")
+    except KeyboardInterrupt:
+        typer.echo("stopped")
 
 
 # ---------------------------------------------------------------- helpers

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pyarrow as pa
@@ -201,3 +202,27 @@ def test_show_config_ends_with_a_hash(tmp_path: Path) -> None:
     assert "R_VALUE=6500" in plain.stdout.splitlines()
     assert plain.stdout.splitlines()[-1].startswith("config hash: ")
     assert plain.stdout.splitlines()[-1] != other.stdout.splitlines()[-1]
+
+
+def test_openalgo_sim_serves_a_day(tmp_path: Path) -> None:
+    """The server says where it listens, answers there, and refuses a profile it does not have."""
+    command = [sys.executable, "-m", "baseline_v1_live", "openalgo-sim", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--ws-port", "0", "--wait-for-client"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "STRIKES_EACH_SIDE": "2"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        address = server.stdout.readline().split()[1]
+        with urllib.request.urlopen(f"{address}/sim/clock", timeout=20) as answer:
+            clock = json.load(answer)
+        server.terminate()
+    refused = run("openalgo-sim", "--profile", "x", cwd=tmp_path)
+
+    assert clock["running"] is False
+    assert clock["session"]["date"] == "2026-11-26"
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1

@@ -65,8 +65,10 @@ def test_the_order_states_page_is_current() -> None:
 
 @pytest.mark.parametrize("command", [name for name in commands() if name])
 def test_every_command_is_described_with_its_options(command: str) -> None:
-    """Each command has a section in docs/replay.md that names all of its options."""
-    text = section(REPLAY.read_text("utf-8"), f"### `{command}`")
+    """Each command has a section in one of the pages that names all of its options."""
+    heading = f"### `{command}`"
+    (page,) = [page for page in PAGES if f"\n{heading}\n" in page.read_text("utf-8")]
+    text = section(page.read_text("utf-8"), heading)
     missing = [name for name in options(commands()[command]) if not names(text, name)]
 
     assert missing == []

@@ -231,6 +231,8 @@ class Exchange:
         if order is None or refusal is not None:
             self._refuse(command.order_id, Request.MODIFY, refusal or "", at_ms)
             return
+        if command.order_type is not OrderType.SL:
+            order.status = BrokerStatus.OPEN  # Nothing is left to wait for.
         order.order_type = command.order_type
         order.quantity = command.quantity
         order.trigger_price_paise = command.trigger_price_paise

@@ -1,0 +1,1 @@
+"""The built-in exchange behind OpenAlgo's REST and WebSocket contract, on loopback sockets."""
