@@ -23,8 +23,13 @@ from baseline_v1_live.core.instruments import (
     rupees,
     universe,
 )
-from baseline_v1_live.core.session import ist_date
-from baseline_v1_live.sim.contract_table import lot_size_notes, recorded_contract
+from baseline_v1_live.core.session import at_ist, ist_date
+from baseline_v1_live.sim.contract_table import (
+    SESSION_OPEN,
+    lot_size_notes,
+    recorded_contract,
+    session_close,
+)
 from baseline_v1_live.sim.day import MarketDay
 
 TICK_COLUMNS = ("ts", "symbol", "ltp", "bid", "ask", "bid_qty", "ask_qty", "volume")
@@ -72,6 +77,7 @@ def read_day(
     columns = (
         _bar_columns(table, at_ms, places) if from_bars else _tick_columns(table, at_ms, places)
     )
+    _check_prices(path, date, columns)
     options = [name for name in wanted if name != underlying]
     cadence_ms = BAR_CADENCE_MS if from_bars else _cadence(columns[0], columns[1])
     return MarketDay(
@@ -136,6 +142,15 @@ def _check_columns(path: Path, table: pa.Table, wanted: tuple[str, ...]) -> None
         kind = table.schema.field(name).type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             raise DayFileError(f"{path}: column {name} must be a number, not {kind}")
+
+
+def _check_prices(path: Path, date: dt.date, columns: Columns) -> None:
+    opened, closed = at_ist(date, SESSION_OPEN), at_ist(date, session_close(date))
+    at_ms, prices = columns[0], columns[2]
+    if not np.any((prices > 0) & (at_ms >= opened) & (at_ms <= closed)):
+        raise DayFileError(
+            f"{path}: no price between {SESSION_OPEN:%H:%M} and {session_close(date):%H:%M} on {date}"
+        )
 
 
 def _times(path: Path, table: pa.Table) -> npt.NDArray[np.int64]:

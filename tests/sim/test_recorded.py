@@ -298,6 +298,13 @@ def test_contracts_are_those_of_their_expiry(shelf: Shelf) -> None:
     assert after.contracts[CALL].freeze_quantity == 1800
 
 
+@pytest.mark.parametrize("row", [tick(1, ltp=NAN), tick(12 * 3600)])
+def test_a_day_without_a_price_in_its_session_is_refused(shelf: Shelf, row: Row) -> None:
+    """A file whose prices are all missing, or all from the evening, is nothing to play."""
+    with pytest.raises(DayFileError, match="no price between"):
+        shelf.read(table_of(row))
+
+
 def test_a_day_after_its_expiry_is_refused(shelf: Shelf) -> None:
     """Options that have expired are not traded."""
     with pytest.raises(DayFileError, match="after the expiry"):
