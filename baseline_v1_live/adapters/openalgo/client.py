@@ -1,0 +1,310 @@
+"""The gateway over HTTP: orders with their four outcomes, whole books, proofs, prices, contracts.
+
+Nothing here raises for what a gateway does: orders end in an Outcome, reads in a value or Unreadable.
+Orders are never sent twice; reads are repeated only when the gateway's rate limiter stopped them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+
+from baseline_v1_live.adapters.openalgo import proof
+from baseline_v1_live.adapters.openalgo.limiter import OrderLimiter, is_urgent
+from baseline_v1_live.adapters.openalgo.transport import Exchanged, Transport, wall_ms
+from baseline_v1_live.adapters.openalgo.wire import books, data, outcomes, requests
+from baseline_v1_live.adapters.openalgo.wire.books import Book, OrderRow, SnapshotRead
+from baseline_v1_live.adapters.openalgo.wire.data import Funds, Holiday, Quotes, SessionHours
+from baseline_v1_live.adapters.openalgo.wire.outcomes import NotSent, Outcome
+from baseline_v1_live.adapters.openalgo.wire.requests import Question
+from baseline_v1_live.adapters.openalgo.wire.values import Mode, Reply, Unreadable
+from baseline_v1_live.core.instruments import Contract
+from baseline_v1_live.core.messages import (
+    Bar,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerTrade,
+    CancelOrder,
+    ModifyOrder,
+    OrderRefused,
+    OrderUpdated,
+    OutcomeUnknown,
+    PlaceOrder,
+    QueryOrder,
+    Request,
+    Tick,
+)
+from baseline_v1_live.core.session import ist_date
+
+_log = logging.getLogger(__name__)
+
+_READ_RETRY_S = (0.25, 0.5, 1.0)
+_ORDER_HOLD_MS = 1_000
+ENTRY_PATIENCE_MS = 2_000
+
+ValueT = TypeVar("ValueT")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds to wait for a whole answer. History waits in the gateway's own queue."""
+
+    order_s: float = 15.0
+    read_s: float = 5.0
+    history_s: float = 15.0
+
+
+class OpenAlgoClient:
+    """One account at one gateway.
+
+    ``limiter`` paces order messages, ``observer`` gets every exchange without the key, ``now_ms`` is
+    the time in epoch milliseconds, ``sleep`` takes seconds. A caller that is cancelled while an order
+    is on its way must take its outcome for unknown.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        timeouts: Timeouts | None = None,
+        limiter: OrderLimiter | None = None,
+        observer: Callable[[Exchanged], None] | None = None,
+        now_ms: Callable[[], int] = wall_ms,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self.limiter = limiter or OrderLimiter()
+        self._transport = Transport(base_url, api_key, observer=observer, now_ms=now_ms)
+        self._now_ms = now_ms
+        self._sleep = sleep
+        self._history_turn = asyncio.Lock()
+        self._kept: dict[Hashable, object] = {}
+        self._kept_date: dt.date | None = None
+        self._skipped: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"OpenAlgoClient({self._transport!r})"
+
+    async def __aenter__(self) -> OpenAlgoClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    # ------------------------------------------------------------ orders
+
+    async def place(self, command: PlaceOrder) -> Outcome:
+        """Send a new order, once."""
+        return await self._order(command, lambda: requests.place_order(command), None)
+
+    async def modify(self, command: ModifyOrder) -> Outcome:
+        """Send a change of an order, once."""
+        known = command.broker_order_id
+        return await self._order(command, lambda: requests.modify_order(command), known)
+
+    async def cancel(self, command: CancelOrder) -> Outcome:
+        """Ask for an order's cancellation, once. Refused may mean that the order is already over."""
+        known = command.broker_order_id
+        return await self._order(command, lambda: requests.cancel_order(known), known)
+
+    async def _order(
+        self,
+        command: PlaceOrder | ModifyOrder | CancelOrder,
+        question: Callable[[], Question],
+        asked_id: str | None,
+    ) -> Outcome:
+        try:
+            path, body = question()
+        except ValueError as error:
+            return NotSent(str(error))
+        urgent = is_urgent(command)
+        # An entry that waited is an entry at an old price; protection waits as long as it takes.
+        patience_ms = None if urgent else ENTRY_PATIENCE_MS
+        if not await self.limiter.acquire(urgent=urgent, patience_ms=patience_ms):
+            return NotSent("held back by our own order rate")
+        reply = await self._transport.post(path, body, self.timeouts.order_s)
+        if reply.status == 429:
+            self.limiter.hold(_ORDER_HOLD_MS)
+        return outcomes.outcome(reply, asked_id)
+
+    # ------------------------------------------------------------ books
+
+    async def order_status(self, broker_order_id: str) -> OrderRow | Unreadable:
+        """One order as the gateway shows it: a claim."""
+        reply = await self._read(requests.order_status(broker_order_id))
+        return books.order_status(reply, self._today())
+
+    async def order_book(self) -> Book[BrokerOrder] | Unreadable:
+        """All orders of the day on our exchange."""
+        return books.order_book(await self._read(requests.order_book()), self._today())
+
+    async def trade_book(self) -> Book[BrokerTrade] | Unreadable:
+        """All fills of the day on our exchange, added up by order."""
+        return books.trade_book(await self._read(requests.trade_book()))
+
+    async def position_book(self) -> Book[BrokerPosition] | Unreadable:
+        """Net intraday positions on our exchange."""
+        return books.position_book(await self._read(requests.position_book()))
+
+    async def snapshot(self) -> SnapshotRead | Unreadable:
+        """All three books, read at the same time, or an error. ``asked_at_ms`` is before the first."""
+        asked_at_ms = self._now_ms()
+        orders, trades, positions = await asyncio.gather(
+            self._read(requests.order_book()),
+            self._read(requests.trade_book()),
+            self._read(requests.position_book()),
+        )
+        read = books.snapshot(orders, trades, positions, asked_at_ms)
+        if isinstance(read, SnapshotRead):
+            for reason in read.skipped:
+                self._say_once(reason)
+        return read
+
+    async def query(self, command: QueryOrder) -> OrderUpdated | OrderRefused | OutcomeUnknown:
+        """One order's status joined with its fills; ``proven`` as proof.py has it.
+
+        A gateway that does not find the order refuses the question; that proves nothing about it.
+        """
+        first = await self._look(command)
+        if not isinstance(first, proof.Sighting):
+            return first
+        if not proof.needs_second_look(first):
+            return proof.updated(command.order_id, first, None)
+        await self._sleep(proof.SECOND_LOOK_S)
+        second = await self._look(command)
+        if not isinstance(second, proof.Sighting):
+            return second
+        return proof.updated(command.order_id, second, first)
+
+    async def _look(self, command: QueryOrder) -> proof.Sighting | OrderRefused | OutcomeUnknown:
+        row = await self.order_status(command.broker_order_id)
+        if isinstance(row, Unreadable):
+            if row.status == 404:
+                return OrderRefused(
+                    order_id=command.order_id, request=Request.QUERY, message=row.reason
+                )
+            return self._no_answer(command, row.reason)
+        # After the status, so that every fill before an end is in it.
+        trades = await self.trade_book()
+        if isinstance(trades, Unreadable):
+            return self._no_answer(command, trades.reason)
+        sighting = proof.join(command.broker_order_id, row, trades.rows)
+        if isinstance(sighting, Unreadable):
+            return self._no_answer(command, sighting.reason)
+        return sighting
+
+    def _no_answer(self, command: QueryOrder, reason: str) -> OutcomeUnknown:
+        return OutcomeUnknown(order_id=command.order_id, request=Request.QUERY, message=reason)
+
+    # ------------------------------------------------------------ prices
+
+    async def quotes(self, symbol: str) -> Tick | Unreadable:
+        """The last price and the best bid and ask of one symbol."""
+        return data.quotes(await self._read(requests.quotes(symbol)), symbol)
+
+    async def multiquotes(self, symbols: Iterable[str]) -> Quotes | Unreadable:
+        """The same of several symbols, and why some have none."""
+        return data.multiquotes(await self._read(requests.multiquotes(symbols)))
+
+    async def history(
+        self, symbol: str, start: dt.date, end: dt.date
+    ) -> tuple[Bar, ...] | Unreadable:
+        """Closed one-minute bars, both dates included; asked one symbol after the other, because the
+        gateway serves about three a second and lets the rest wait.
+        """
+        async with self._history_turn:
+            reply = await self._read(requests.history(symbol, start, end), self.timeouts.history_s)
+        return data.history(reply, self._now_ms())
+
+    # ------------------------------------------------------------ constant for the day
+
+    async def symbol(self, symbol: str) -> Contract | Unreadable:
+        """The contract behind an option's symbol."""
+        return await self._once(
+            ("symbol", symbol),
+            requests.symbol_record(symbol),
+            lambda reply: data.contract(reply, symbol),
+        )
+
+    async def expiries(self, underlying: str) -> tuple[dt.date, ...] | Unreadable:
+        """Expiry dates of an underlying's options, the nearest first."""
+        return await self._once(
+            ("expiry", underlying), requests.expiries(underlying), data.expiries
+        )
+
+    async def holidays(self, year: int) -> tuple[Holiday, ...] | Unreadable:
+        """The exchange calendar of a year."""
+        return await self._once(("holidays", year), requests.holidays(year), data.holidays)
+
+    async def timings(self, date: dt.date) -> SessionHours | Unreadable | None:
+        """Our exchange's hours of a date, None when it is closed."""
+        return await self._once(("timings", date), requests.timings(date), data.timings)
+
+    async def _once(
+        self, key: Hashable, question: Question, read: Callable[[Reply], ValueT | Unreadable]
+    ) -> ValueT | Unreadable:
+        """Ask once a day. Errors and empty lists are not kept: the gateway may not be ready yet."""
+        today = self._today()
+        if today != self._kept_date:
+            self._kept.clear()
+            self._kept_date = today
+        if key in self._kept:
+            return self._kept[key]  # type: ignore[return-value]
+        value = read(await self._read(question))
+        if not isinstance(value, Unreadable) and value != () and self._kept_date == today:
+            self._kept[key] = value
+        return value
+
+    # ------------------------------------------------------------ account and gateway
+
+    async def funds(self) -> Funds | Unreadable:
+        """The account's money."""
+        return data.funds(await self._read(requests.funds()))
+
+    async def margin(self, commands: Sequence[PlaceOrder]) -> int | Unreadable:
+        """The margin in paise that these orders together would block."""
+        try:
+            question = requests.margin(commands)
+        except ValueError as error:
+            return Unreadable(str(error))
+        return data.margin(await self._read(question))
+
+    async def analyzer(self) -> Mode | Unreadable:
+        """Whether the gateway trades live or on paper."""
+        return data.analyzer(await self._read(requests.analyzer()))
+
+    async def ping(self) -> str | Unreadable:
+        """The broker's name; says that the gateway takes our key, not that the broker is there."""
+        return data.ping(await self._read(requests.ping()))
+
+    async def _read(self, question: Question, timeout_s: float | None = None) -> Reply:
+        path, body = question
+        for pause_s in (*_READ_RETRY_S, None):
+            reply = await self._transport.post(path, body, timeout_s or self.timeouts.read_s)
+            if reply.status != 429 or pause_s is None:
+                break
+            await self._sleep(pause_s)
+        return reply
+
+    def _today(self) -> dt.date:
+        return ist_date(self._now_ms())
+
+    def _say_once(self, reason: str) -> None:
+        if reason not in self._skipped:
+            self._skipped.add(reason)
+            _log.warning("left out of the order book: %s", reason)
