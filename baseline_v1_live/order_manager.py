@@ -57,7 +57,7 @@ class OrderManager(OrderRequests):
         super().__init__(rules or Rules(), dict(contracts or {}), prices)
         self._early_news: list[OrderUpdated | Filled] = []
         self._prefix = session_date.isoformat()
-        self._counter = 0
+        self.counter = 0
 
     # ------------------------------------------------------------ deciding
 
@@ -83,8 +83,8 @@ class OrderManager(OrderRequests):
         if why:
             self.say(Level.ALERT, "ORDER", f"{symbol} {side} {quantity} {purpose} not sent: {why}")
             return None
-        self._counter += 1
-        order_id = f"{self._prefix}-{purpose}-{self._counter:04d}"
+        self.counter += 1
+        order_id = f"{self._prefix}-{purpose}-{self.counter:04d}"
         order = Order(
             order_id=order_id,
             symbol=symbol,
@@ -169,6 +169,22 @@ class OrderManager(OrderRequests):
                 self.say(Level.LOG, "EXIT", f"Cancelling SL for {symbol}")
             self.cancel(stop, "exit")
         return bool(stops)
+
+    def restore(self, orders: list[Order], counter: int) -> None:
+        """Take the orders of a session that is taken up again: what was on its way is unknown."""
+        self.counter = counter
+        for order in orders:
+            self._add(order)
+            if order.broker_order_id is not None:
+                self._by_broker_id[order.broker_order_id] = order
+            if order.value_estimated:
+                self._estimated[order.order_id] = order
+            if order.state is OrderState.IN_FLIGHT:
+                self._meet(order, OrderInput.LOST)
+            if order.live and order.broker_order_id is not None:
+                order.query_due_ms = 0
+            if order.change is not None:
+                order.change.lost = True
 
     # ------------------------------------------------------------ hearing
 

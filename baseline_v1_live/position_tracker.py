@@ -42,11 +42,13 @@ class PositionTracker:
         self.entries_stopped_by: str | None = None
         self.no_reentry: set[str] = set()
         self.doubtful: dict[str, int] = {}
+        # The engine makes it wait until the broker's books have been read once.
+        self.ready = True
         self.books_read_ms = 0
         self.books_wanted = False
         self.flattening = False
         self.stop_failures = 0
-        self._failures_seen: set[str] = set()
+        self.failures_seen: set[str] = set()
         self._closed_pnl_paise = 0
 
     # ------------------------------------------------------------ looking
@@ -85,6 +87,12 @@ class PositionTracker:
             for due in (position.exit_due_ms, position.stop_due_ms):
                 if due > now:
                     yield due
+
+    def restore(self, positions: list[Position]) -> None:
+        """Take the positions of a session that is taken up again."""
+        self.positions = {position.position_id: position for position in positions}
+        self.open = {name: p for name, p in self.positions.items() if not p.closed}
+        self._sum_closed()
 
     # ------------------------------------------------------------ hearing
 
@@ -186,16 +194,19 @@ class PositionTracker:
         self.day_exit_reason = exit_reason
         self.orders.say(Level.LOG, "EXIT", f"DAILY EXIT TRIGGERED: {exit_reason}")
         self.orders.say(Level.LOG, "EXIT", "Cancelling all pending orders...")
-        for order in list(self.orders.live(purpose=Purpose.ENTRY)):
-            self.orders.cancel(order, exit_reason)
+        self._cancel_entries(exit_reason)
         self.drive_all()
 
     def flatten(self) -> None:
         """Close everything now without ending the day; it holds until all is flat."""
         self.flattening = True
-        for order in list(self.orders.live(purpose=Purpose.ENTRY)):
-            self.orders.cancel(order, FLATTEN)
+        self._cancel_entries(FLATTEN)
         self.drive_all()
+
+    def _cancel_entries(self, reason: str) -> None:
+        for order in list(self.orders.live(purpose=Purpose.ENTRY)):
+            if self.ready:
+                self.orders.cancel(order, reason)
 
     def want_exit(self, position: Position, reason: str) -> None:
         """Close one position whole; the first reason stays."""
@@ -213,6 +224,8 @@ class PositionTracker:
 
     def drive_all(self) -> None:
         """Take the next step for every position that is open or not proven closed."""
+        if not self.ready:
+            return
         for position in list(self.open.values()):
             self.drive(position)
         if self.flattening and self.flat:
@@ -317,9 +330,9 @@ class PositionTracker:
     def _learn_from_stops(self, position: Position) -> None:
         """A stop that ended without our asking is a failure: once more at once, then market exit."""
         for stop in self.orders.ended_of(position.position_id, Purpose.STOP):
-            if stop.order_id in self._failures_seen:
+            if stop.order_id in self.failures_seen:
                 continue
-            self._failures_seen.add(stop.order_id)
+            self.failures_seen.add(stop.order_id)
             if stop.state is OrderState.FILLED:
                 continue
             if stop.cancel_wanted:
@@ -399,9 +412,9 @@ class PositionTracker:
         """Three tries two seconds apart, then one every five seconds with an alarm."""
         for purpose in (Purpose.EXIT, Purpose.CORRECTION):
             for order in self.orders.ended_of(position.position_id, purpose):
-                if order.order_id in self._failures_seen:
+                if order.order_id in self.failures_seen:
                     continue
-                self._failures_seen.add(order.order_id)
+                self.failures_seen.add(order.order_id)
                 if not order.remaining or order.cancel_wanted:
                     continue
                 position.exit_attempts += 1

@@ -81,12 +81,14 @@ class Engine:
         self.market = Market(rules, session, contracts, index_symbol)
         self.orders = OrderManager(rules, contracts, session.date, self.market)
         self.positions = PositionTracker(order_manager=self.orders)
+        self.positions.ready = False
         self.desk = EntryDesk(self.orders, self.positions, self.market)
         self.reconciler = Reconciler(self.orders, self.positions, self._closing_price)
         self.limits = DayLimits(rules)
         self.paused = False
         self.silent_feeds: set[str] = set()
         self.day_over = False
+        self.reconciled = False
         self._seq = 0
         self._dirty = False
         self._due_ms = 0
@@ -210,10 +212,16 @@ class Engine:
         self.reconciler.ask("start")
 
     def _on_snapshot(self, event: SnapshotTaken) -> None:
+        self.reconciled = self.positions.ready = True
         self.reconciler.on_snapshot(event)
         if self.state is TradingState.RECONCILING:
-            over = self.positions.day_exit_reason is not None
-            self.state = TradingState.EXIT_ONLY if over else TradingState.ENABLED
+            if self.day_over:
+                self.state = TradingState.HALTED
+            elif self.positions.day_exit_reason is not None:
+                self.state = TradingState.EXIT_ONLY
+                self.reconciler.hurry = True
+            else:
+                self.state = TradingState.ENABLED
             self.orders.say(Level.INFO, "RECONCILE", f"books read and reconciled: {self.state}")
 
     def _on_feed_silent(self, event: FeedSilent) -> None:
@@ -266,10 +274,16 @@ class Engine:
         self.desk.sync_protection()
         self._book()
         at_bar_close = self._close_bars()
-        self.orders.on_time()
-        self._book()
+        if self.reconciled:
+            self.orders.on_time()
+            self._book()
         if self.state is not TradingState.STARTING:
             self.reconciler.ask_if_due()
+        if not self.reconciled:
+            # What the broker holds is not known: nothing is sent before its books were read.
+            self._hold()
+            self._arm()
+            return
         if now >= self.session.square_off_ms and self.positions.day_exit_reason is None:
             self._exit_day(SQUARE_OFF)
         self.positions.drive_all()
@@ -287,17 +301,21 @@ class Engine:
 
     def _book(self) -> None:
         if self.positions.book_fills():
-            self._charges_paise = sum(
-                order_charges(
-                    self.session.date,
-                    order.side,
-                    order.filled_value_paise,
-                    self.rules.brokerage_per_order_paise,
-                )
-                for order in self.orders.orders.values()
-            )
+            self.count_charges()
             self._hold()
             self._check_limits()
+
+    def count_charges(self) -> None:
+        """Estimate the charges of all fills so far anew."""
+        self._charges_paise = sum(
+            order_charges(
+                self.session.date,
+                order.side,
+                order.filled_value_paise,
+                self.rules.brokerage_per_order_paise,
+            )
+            for order in self.orders.orders.values()
+        )
 
     def _hold(self) -> None:
         self._held = {position.symbol: position for position in self.positions.open.values()}

@@ -203,6 +203,21 @@ class Market:
             self._on_bar_closed(state, index)
         self.dirty = True
 
+    def spent_swings(self) -> dict[str, list[int]]:
+        """By symbol, the minutes of the swings known to be spent."""
+        found = {}
+        for name, state in self.symbols.items():
+            minutes = state.spent_minutes | {c.swing.minute_ms for c in state.followed if c.spent}
+            if minutes:
+                found[name] = sorted(minutes)
+        return found
+
+    def remember_spent(self, spent: Mapping[str, list[int]]) -> None:
+        """Swings that were spent before a restart stay spent when their bars are loaded again."""
+        for name, minutes in spent.items():
+            if name in self.symbols:
+                self.symbols[name].spent_minutes.update(minutes)
+
     def miss_minutes(self) -> None:
         """Ticks of every symbol were missed: none may be entered until its history is loaded."""
         self.minutes_missing.update(self.symbols)
