@@ -1,6 +1,6 @@
 # The doors to the project. Arguments pass through ARGS: make demo ARGS="--seed 3"
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock docs clean
+.PHONY: help demo test lint bench lock docs clean
 
 # Another Python for .venv: make test PYTHON=python3.12
 export PYTHON
@@ -21,6 +21,10 @@ lint: $(VENV) ## Check style, formatting and types
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+
+bench: $(VENV) ## Measure speed, as ratios (about five minutes; docs/benchmarks.md)
+	@$(RUN) bench.place_ack $(ARGS)
+	@$(RUN) bench.close_all $(ARGS)
 
 lock: ## Rewrite requirements.txt from pyproject.toml (newer versions: ARGS=--upgrade)
 	@tools/lock.sh $(ARGS)

@@ -14,30 +14,48 @@ import itertools
 import json
 import os
 import re
-import typing
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from dotenv.parser import parse_stream
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ValidationInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from baseline_v1_live.config_fields import (
+    FLAG,
+    MASK,
+    RULE,
+    Clock,
+    HttpUrl,
+    Steps,
+    WsUrl,
+    broken,
+    clock_time,
+    in_r,
+    is_secret,
+    number,
+    on_tick,
+    percent,
+    read_env_file,
+    rupees,
+    seconds,
+    setting,
+    text_of,
+    url,
+    whole,
+)
+from baseline_v1_live.config_fields import ConfigError as ConfigError
+from baseline_v1_live.config_fields import scrub as scrub
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import CUTOFF_MARGIN_S, Session, make_session
 
 DEFAULT_ENV_FILE = Path(".env")
-MASK = "********"
-FLAG = "true or false"
 STRIKE_STEPS = {"NIFTY": 50, "BANKNIFTY": 100, "FINNIFTY": 50, "MIDCPNIFTY": 25}
 
-_RULE = "rule"
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_BOT_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{20,}")
 # Each value on the left must be greater than the one on the right.
 _EXCEEDS = {
     "price_max": "price_min",
@@ -46,70 +64,6 @@ _EXCEEDS = {
     "force_exit_time": "last_entry_time",
     "symbol_dead_s": "symbol_stale_s",
 }
-
-
-class ConfigError(Exception):
-    """The settings cannot be used. ``lines`` says why, one line a mistake, without secrets."""
-
-    def __init__(self, lines: tuple[str, ...]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
-# ---------------------------------------------------------------- how a setting is declared
-
-
-def _setting(default: object, meaning: str, allowed: str, unit: str = "", **bounds: Any) -> Any:
-    about: dict[str, Any] = {"allowed": f"{allowed} ({unit})" if unit else allowed, "unit": unit}
-    return Field(default, description=meaning, json_schema_extra=about, **bounds)
-
-
-def _whole(default: int, low: int, high: int, unit: str, meaning: str) -> Any:
-    return _setting(default, meaning, f"a whole number from {low} to {high}", unit, ge=low, le=high)
-
-
-def _number(
-    default: str, low: str, high: str, meaning: str, *, unit: str, decimals: int = 2, step: str = ""
-) -> Any:
-    bounds: dict[str, Any] = {"ge": Decimal(low), "le": Decimal(high), "decimal_places": decimals}
-    if step:
-        bounds["multiple_of"] = Decimal(step)
-    allowed = f"a number from {low} to {high}{f' in steps of {step}' if step else ''}"
-    return _setting(Decimal(default), meaning, allowed, unit, **bounds)
-
-
-# The decimals are those that the core's integers can hold: paise, basis points, milliseconds.
-_rupees = partial(_number, unit="rupees")
-_percent = partial(_number, unit="percent")
-_seconds = partial(_number, unit="seconds", decimals=3)
-_on_tick = partial(_number, unit="rupees", step="0.05")
-_r = partial(_number, unit="R", decimals=3)
-
-
-def _time(default: str, low: str, high: str, meaning: str) -> Any:
-    bounds = {"ge": dt.time.fromisoformat(low), "le": dt.time.fromisoformat(high)}
-    start = dt.time.fromisoformat(default) if default else None
-    return _setting(start, meaning, f"a time from {low} to {high} as HH:MM", "IST", **bounds)
-
-
-def _clock(value: object) -> object:
-    """``HH:MM`` to a time; pydantic alone would also take seconds since midnight and offsets."""
-    if not isinstance(value, str):
-        return value
-    match = _CLOCK.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("not HH:MM")
-    return dt.time(int(match[1]), int(match[2]))
-
-
-def _split(value: object) -> object:
-    return value.split(",") if isinstance(value, str) else value
-
-
-Clock = Annotated[dt.time, BeforeValidator(_clock)]
-Step = Annotated[Decimal, Field(gt=0, le=100, decimal_places=2)]
-# NoDecode: the environment says 3,8,20 and not the JSON [3,8,20].
-Steps = Annotated[tuple[Step, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -128,7 +82,7 @@ class Settings(BaseSettings):
     )
 
     # What is traded
-    underlying: Literal["NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY"] = _setting(
+    underlying: Literal["NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY"] = setting(
         "NIFTY", "Index whose options are sold.", "NIFTY, BANKNIFTY, FINNIFTY or MIDCPNIFTY"
     )
     strike_step: Decimal = Field(
@@ -139,19 +93,19 @@ class Settings(BaseSettings):
         description="Distance of neighbouring strikes; unset, it follows the underlying.",
         json_schema_extra={"allowed": "a number from 1 to 1000 (rupees)", "unit": "rupees"},
     )
-    strikes_each_side: int = _whole(20, 1, 100, "strikes", "Strikes on each side of the ATM.")
-    lot_size: int = _whole(65, 1, 10_000, "units", "Expected lot size of the contracts.")
+    strikes_each_side: int = whole(20, 1, 100, "strikes", "Strikes on each side of the ATM.")
+    lot_size: int = whole(65, 1, 10_000, "units", "Expected lot size of the contracts.")
 
     # Which swing lows may be sold
-    price_min: Decimal = _rupees("100", "0.05", "100000", "Lowest price of a swing low to sell.")
-    price_max: Decimal = _rupees("300", "0.05", "100000", "Highest price of a swing low to sell.")
-    vwap_premium_min_pct: Decimal = _percent("4", "0", "1000", "Least premium of it over VWAP.")
-    stop_pct_min: Decimal = _percent("2", "0.01", "100", "Least stop distance, of the swing low.")
-    stop_pct_max: Decimal = _percent("10", "0.01", "100", "Greatest stop distance, likewise.")
-    stop_points_target: Decimal = _rupees("10", "0.05", "1000", "Preferred stop distance.")
+    price_min: Decimal = rupees("100", "0.05", "100000", "Lowest price of a swing low to sell.")
+    price_max: Decimal = rupees("300", "0.05", "100000", "Highest price of a swing low to sell.")
+    vwap_premium_min_pct: Decimal = percent("4", "0", "1000", "Least premium of it over VWAP.")
+    stop_pct_min: Decimal = percent("2", "0.01", "100", "Least stop distance, of the swing low.")
+    stop_pct_max: Decimal = percent("10", "0.01", "100", "Greatest stop distance, likewise.")
+    stop_points_target: Decimal = rupees("10", "0.05", "1000", "Preferred stop distance.")
 
     # Size and limits
-    r_value: Decimal = _setting(
+    r_value: Decimal = setting(
         Decimal(6500),
         "R: the money at risk in one position.",
         "a number greater than 0",
@@ -159,79 +113,112 @@ class Settings(BaseSettings):
         gt=0,
         decimal_places=2,
     )
-    max_lots: int = _whole(10, 1, 1000, "lots", "Most lots of one position.")
-    max_positions: int = _whole(5, 1, 50, "positions", "Most positions, resting entries included.")
-    max_ce_positions: int = _whole(3, 0, 50, "positions", "Most positions in calls.")
-    max_pe_positions: int = _whole(3, 0, 50, "positions", "Most positions in puts.")
+    max_lots: int = whole(10, 1, 1000, "lots", "Most lots of one position.")
+    max_positions: int = whole(5, 1, 50, "positions", "Most positions, resting entries included.")
+    max_ce_positions: int = whole(3, 0, 50, "positions", "Most positions in calls.")
+    max_pe_positions: int = whole(3, 0, 50, "positions", "Most positions in puts.")
+    margin_check: Literal["live", "always", "never"] = setting(
+        "live", "When the margin is asked for before an entry.", "live, always or never"
+    )
+    margin_headroom: Decimal = number(
+        "1.15", "1", "5", "Free margin needed, as a multiple of the order's.", unit="times"
+    )
 
     # The day's times
-    first_entry_time: Clock = _time("09:16", "09:15", "15:35", "No entry before this time.")
-    last_entry_time: Clock = _time("15:00", "09:15", "15:35", "No entry after this time.")
-    force_exit_time: Clock = _time("15:15", "09:15", "15:35", "Start of the square-off.")
-    broker_mis_cutoff: Clock | None = _time(
+    first_entry_time: Clock = clock_time("09:16", "09:15", "15:35", "No entry before this time.")
+    last_entry_time: Clock = clock_time("15:00", "09:15", "15:35", "No entry after this time.")
+    force_exit_time: Clock = clock_time("15:15", "09:15", "15:35", "Start of the square-off.")
+    broker_mis_cutoff: Clock | None = clock_time(
         "", "09:15", "15:40", "The broker's own intraday square-off."
     )
 
     # Entry
-    entry_limit_offset: Decimal = _on_tick("3.00", "0.05", "100", "Entry limit below its trigger.")
-    stop_offset: Decimal = _on_tick("1.00", "0.05", "100", "Stop trigger above the highest high.")
-    stop_limit_offset: Decimal = _on_tick("3.00", "0.05", "100", "Stop limit above its trigger.")
-    modify_threshold: Decimal = _rupees(
+    entry_limit_offset: Decimal = on_tick("3.00", "0.05", "100", "Entry limit below its trigger.")
+    stop_offset: Decimal = on_tick("1.00", "0.05", "100", "Stop trigger above the highest high.")
+    stop_limit_offset: Decimal = on_tick("3.00", "0.05", "100", "Stop limit above its trigger.")
+    modify_threshold: Decimal = rupees(
         "1.00", "0.05", "100", "Least move of a trigger to modify for."
     )
-    left_behind_s: Decimal = _seconds("10", "1", "3600", "Wait for the fill of a triggered entry.")
-    refusal_block_s: Decimal = _seconds("60", "0", "3600", "Rest of a symbol after a refusal.")
-    churn_window_s: Decimal = _seconds("300", "1", "3600", "Window of the churn breaker.")
-    churn_symbol_max: int = _whole(2, 1, 100, "times", "Re-placements of one symbol in it.")
-    churn_total_max: int = _whole(5, 1, 100, "times", "Re-placements of all symbols in it.")
+    left_behind_s: Decimal = seconds("10", "1", "3600", "Wait for the fill of a triggered entry.")
+    refusal_block_s: Decimal = seconds("60", "0", "3600", "Rest of a symbol after a refusal.")
+    churn_window_s: Decimal = seconds("300", "1", "3600", "Window of the churn breaker.")
+    churn_symbol_max: int = whole(2, 1, 100, "times", "Re-placements of one symbol in it.")
+    churn_total_max: int = whole(5, 1, 100, "times", "Re-placements of all symbols in it.")
 
     # Protective stop and chase
-    stop_failures_max: int = _whole(3, 1, 100, "times", "Failed stops that end the day's entries.")
-    chase_steps_pct: Steps = _setting(
+    stop_failures_max: int = whole(3, 1, 100, "times", "Failed stops that end the day's entries.")
+    chase_steps_pct: Steps = setting(
         (Decimal(3), Decimal(8), Decimal(20)),
         "Limits of a chase, beyond our own 30 s mean price.",
         "rising numbers greater than 0 and at most 100, with commas, such as 3,8,20",
         "percent",
         min_length=1,
     )
-    chase_modifies_max: int = _whole(18, 1, 100, "times", "Modifies before cancel and replace.")
+    chase_modifies_max: int = whole(18, 1, 100, "times", "Modifies before cancel and replace.")
 
     # The day's exits
-    day_target_r: Decimal = _r("5", "0.1", "100", "Profit of the day that closes all.")
-    day_stop_r: Decimal = _r("5", "0.1", "100", "Loss of the day that closes all: 5 means -5R.")
-    r_confirm_s: Decimal = _seconds("1", "0", "60", "Time between two evaluations of R.")
-    r_net_of_charges: bool = _setting(False, "Count estimated charges in R.", FLAG)
-    brokerage_per_order: Decimal = _rupees("20", "0", "1000", "Brokerage in estimated charges.")
-    exit_policy: Literal["market"] = _setting(
+    day_target_r: Decimal = in_r("5", "0.1", "100", "Profit of the day that closes all.")
+    day_stop_r: Decimal = in_r("5", "0.1", "100", "Loss of the day that closes all: 5 means -5R.")
+    r_confirm_s: Decimal = seconds("1", "0", "60", "Time between two evaluations of R.")
+    r_net_of_charges: bool = setting(False, "Count estimated charges in R.", FLAG)
+    brokerage_per_order: Decimal = rupees("20", "0", "1000", "Brokerage in estimated charges.")
+    exit_policy: Literal["market"] = setting(
         "market",
         "How positions are closed.",
         "market (staged, fixed and trailing are not in this version)",
     )
-    exit_tries: int = _whole(3, 1, 100, "times", "Quick tries of a refused exit.")
-    exit_retry_s: Decimal = _seconds("2", "0.1", "60", "Pause between the quick tries.")
-    exit_retry_late_s: Decimal = _seconds("5", "0.1", "60", "Pause between the tries after them.")
+    exit_tries: int = whole(3, 1, 100, "times", "Quick tries of a refused exit.")
+    exit_retry_s: Decimal = seconds("2", "0.1", "60", "Pause between the quick tries.")
+    exit_retry_late_s: Decimal = seconds("5", "0.1", "60", "Pause between the tries after them.")
 
     # Data trust
-    bar_grace_s: Decimal = _seconds("2", "0", "30", "Wait for late ticks after a minute.")
-    jump_limit_pct: Decimal = _percent(
-        "30", "1", "1000", "Largest jump of a tick that is believed."
-    )
-    symbol_stale_s: Decimal = _seconds(
+    bar_grace_s: Decimal = seconds("2", "0", "30", "Wait for late ticks after a minute.")
+    jump_limit_pct: Decimal = percent("30", "1", "1000", "Largest jump of a tick that is believed.")
+    symbol_stale_s: Decimal = seconds(
         "120", "1", "3600", "Silence that stops a symbol's new entries."
     )
-    symbol_dead_s: Decimal = _seconds("240", "1", "3600", "Silence that cancels a symbol's entry.")
-    position_silent_alert_s: Decimal = _seconds(
+    symbol_dead_s: Decimal = seconds("240", "1", "3600", "Silence that cancels a symbol's entry.")
+    position_silent_alert_s: Decimal = seconds(
         "30", "1", "3600", "Silence of a held symbol that alerts."
     )
 
     # Outcomes and reconciliation
-    gateway_horizon_s: Decimal = _seconds("130", "1", "3600", "A lost request may arrive so late.")
-    reconcile_busy_s: Decimal = _seconds("5", "1", "3600", "Reconciling interval when busy.")
-    reconcile_idle_s: Decimal = _seconds("60", "1", "3600", "Reconciling interval otherwise.")
+    gateway_horizon_s: Decimal = seconds("130", "1", "3600", "A lost request may arrive so late.")
+    reconcile_busy_s: Decimal = seconds("5", "1", "3600", "Reconciling interval when busy.")
+    reconcile_idle_s: Decimal = seconds("60", "1", "3600", "Reconciling interval otherwise.")
+    foreign_position: Literal["alert", "adopt", "flatten"] = setting(
+        "alert",
+        "What to do about a short in our symbols that is not ours.",
+        "alert, adopt (and protect) or flatten",
+    )
+
+    # The gateway
+    openalgo_host: HttpUrl = url("http://127.0.0.1:5000", "The gateway's address.")
+    openalgo_ws_url: WsUrl = url("ws://127.0.0.1:8765", "The gateway's price stream.")
+    openalgo_api_key: SecretStr | None = setting(
+        None, "API key made in the gateway's web page.", "the key of the gateway's API key page"
+    )
+    backup_openalgo_ws_url: WsUrl | None = url(
+        None, "Price stream of a second gateway.", example="ws://127.0.0.1:8766"
+    )
+    backup_openalgo_api_key: SecretStr | None = setting(
+        None, "API key of the second gateway.", "the key of the second gateway's API key page"
+    )
+
+    # Messages
+    telegram_bot_token: SecretStr | None = setting(
+        None, "Token of the Telegram bot that sends messages.", "a token as @BotFather gives it"
+    )
+    telegram_chat_id: str | None = setting(
+        None,
+        "The one chat that gets them and may command.",
+        "a chat's number, such as 123456789 or -1001234567890",
+        pattern=r"^-?\d+$",
+    )
 
     # The program
-    paper_trading: bool = _setting(True, "No real orders are sent.", FLAG)
-    state_dir: Path = _setting(Path("state"), "Folder of the journal and the ticks.", "a folder")
+    paper_trading: bool = setting(True, "No real orders are sent.", FLAG)
+    state_dir: Path = setting(Path("state"), "Folder of the journal and the ticks.", "a folder")
 
     @field_validator(*_EXCEEDS)
     @classmethod
@@ -239,7 +226,7 @@ class Settings(BaseSettings):
         other = _EXCEEDS[str(info.field_name)]
         if other in info.data and value <= info.data[other]:
             later = "later" if isinstance(value, dt.time) else "greater"
-            raise _broken(f"{later} than {other.upper()}, which is {_text(info.data[other])}")
+            raise broken(f"{later} than {other.upper()}, which is {text_of(info.data[other])}")
         return value
 
     @field_validator("broker_mis_cutoff")
@@ -250,9 +237,17 @@ class Settings(BaseSettings):
             return value
         if _seconds_of(value) - CUTOFF_MARGIN_S < _seconds_of(last):
             margin = CUTOFF_MARGIN_S // 60
-            raise _broken(
-                f"at least {margin} minutes after LAST_ENTRY_TIME, which is {_text(last)}"
+            raise broken(
+                f"at least {margin} minutes after LAST_ENTRY_TIME, which is {text_of(last)}"
             )
+        return value
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _is_token(cls, value: SecretStr | None) -> SecretStr | None:
+        # It becomes part of an address, so nothing else may be in it.
+        if value is not None and not _BOT_TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("not a token")
         return value
 
     @field_validator("chase_steps_pct")
@@ -289,6 +284,16 @@ class Settings(BaseSettings):
             lines.append(
                 f"MAX_POSITIONS ({self.max_positions}) is above MAX_CE_POSITIONS + "
                 f"MAX_PE_POSITIONS ({both}) and can never be reached"
+            )
+        if (self.backup_openalgo_ws_url is None) != (self.backup_openalgo_api_key is None):
+            lines.append(
+                "BACKUP_OPENALGO_WS_URL and BACKUP_OPENALGO_API_KEY are of use only together: "
+                "there is no second price stream"
+            )
+        if (self.telegram_bot_token is None) != (self.telegram_chat_id is None):
+            lines.append(
+                "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are of use only together: "
+                "there are no messages"
             )
         if not self.paper_trading and self.broker_mis_cutoff is None:
             lines.append("BROKER_MIS_CUTOFF is not set: live trading does not start without it")
@@ -337,6 +342,11 @@ class Settings(BaseSettings):
             gateway_horizon_ms=_scaled(self.gateway_horizon_s, 1000),
             reconcile_busy_ms=_scaled(self.reconcile_busy_s, 1000),
             reconcile_idle_ms=_scaled(self.reconcile_idle_s, 1000),
+            margin_check=self.margin_check == "always"
+            or (self.margin_check == "live" and not self.paper_trading),
+            margin_required=not self.paper_trading,
+            margin_headroom_bp=_scaled(self.margin_headroom, 10_000),
+            foreign_position=self.foreign_position,
         )
 
     def session(self, date: dt.date, open_time: dt.time, close_time: dt.time) -> Session:
@@ -350,10 +360,6 @@ class Settings(BaseSettings):
             force_exit=self.force_exit_time,
             broker_cutoff=self.broker_mis_cutoff,
         )
-
-
-def _broken(must_be: str) -> PydanticCustomError:
-    return PydanticCustomError(_RULE, "{must_be}", {"must_be": must_be})
 
 
 def _scaled(value: Decimal, scale: int) -> int:
@@ -378,11 +384,15 @@ def load_settings(
     An empty value means the default. Raises ConfigError with one line a mistake.
     """
     names = {name.upper(): name for name in settings_class.model_fields}
-    in_file = {} if env_file is None else _read_env_file(env_file)
+    in_file = (
+        {}
+        if env_file is None
+        else read_env_file(env_file, may_be_missing=env_file == DEFAULT_ENV_FILE)
+    )
     given: dict[str, Any] = {}
     for source in (in_file, os.environ if environ is None else environ):
-        set_here = {name: text for name, text in source.items() if name in names and text.strip()}
-        given |= {names[name]: text for name, text in set_here.items()}
+        set_here = {name: text.strip() for name, text in source.items() if name in names}
+        given |= {names[name]: text for name, text in set_here.items() if text}
     try:
         # Everything is given here, so pydantic must not look into the process environment itself:
         # no variable's name can begin with an equals sign.
@@ -397,30 +407,6 @@ def load_settings(
         # From None: the original carries the values, secrets too.
         raise ConfigError(tuple(dict.fromkeys(lines))) from None
     return settings, _lookalikes(in_file, names, env_file) + settings.warnings
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    try:
-        # A BOM, as some editors write it, would otherwise become part of the first name.
-        with path.open(encoding="utf-8-sig") as stream:
-            bindings = list(parse_stream(stream))
-    except FileNotFoundError:
-        if path == DEFAULT_ENV_FILE:
-            return {}
-        raise ConfigError((f"{path}: no such file",)) from None
-    except OSError as error:
-        raise ConfigError((f"{path}: cannot be read ({error.strerror})",)) from None
-    except UnicodeDecodeError:
-        raise ConfigError((f"{path}: is not UTF-8 text",)) from None
-    # The line itself is not shown: it may hold a secret.
-    wrong = [
-        f"{path} line {binding.original.line}: is not of the form NAME=value"
-        for binding in bindings
-        if binding.error or (binding.key is not None and binding.value is None)
-    ]
-    if wrong:
-        raise ConfigError(tuple(wrong))
-    return {binding.key: binding.value or "" for binding in bindings if binding.key is not None}
 
 
 def _lookalikes(
@@ -439,19 +425,20 @@ def _mistake(settings_class: type[Settings], given: Mapping[str, str], error: Er
     field = settings_class.model_fields[name]
     about = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     must_be = str(about.get("allowed", "a value that is allowed"))
-    if error["type"] == _RULE:
+    if error["type"] == RULE:
         must_be = error["ctx"]["must_be"]
     elif error["type"] == "decimal_max_places":
         must_be += f" with at most {error['ctx']['decimal_places']} decimals"
     if error["type"] == "missing":
         got = "is not set"
-    elif _is_secret(field):
+    elif is_secret(field) or (name.endswith(("_host", "_url")) and "@" in given.get(name, "")):
+        # In an address a password may stand before the @.
         got = f"got {MASK}"
     elif name in given:
         # As JSON a line break within the value stays within the line.
         got = f"got {json.dumps(given[name], ensure_ascii=False)}"
     else:
-        got = f"is {_text(field.default)} by default"
+        got = f"is {text_of(field.default)} by default"
     return f"{name.upper()}: {got}; must be {must_be}"
 
 
@@ -467,33 +454,10 @@ def describe(settings: Settings) -> list[str]:
     shown, hashed = [], []
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if _is_secret(field):
+        if is_secret(field):
             shown.append(f"{name.upper()}={MASK if value else ''}")
         else:
-            shown.append(f"{name.upper()}={_text(value)}")
+            shown.append(f"{name.upper()}={text_of(value)}")
             hashed.append(shown[-1])
     digest = hashlib.sha256("\n".join(hashed).encode()).hexdigest()
     return [*shown, f"config hash: {digest[:12]}"]
-
-
-def _is_secret(field: FieldInfo) -> bool:
-    return field.annotation is SecretStr or SecretStr in typing.get_args(field.annotation)
-
-
-def _text(value: object) -> str:
-    """A value as it stands in ``.env``; equal values have equal texts."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case Decimal():
-            return f"{value.normalize():f}"
-        case dt.time():
-            return f"{value:%H:%M}"
-        case Path():
-            return value.as_posix()
-        case tuple():
-            return ",".join(_text(item) for item in value)
-        case _:
-            return str(value)

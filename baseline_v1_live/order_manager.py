@@ -1,7 +1,8 @@
 """PURE: the life of an order: placing it, hearing of it, and what to do when nothing is heard.
 
 It decides and emits commands; it never calls a broker. An order whose outcome is unknown is never
-sent again: it keeps its quantity reserved until the broker's books show what became of it.
+sent again: it keeps its quantity reserved until the broker's books show what became of it. The one
+exception is a protective stop that the books do not show (``unseen_stop``).
 Which order to want is decided elsewhere (core/entry_desk.py, position_tracker.py).
 """
 
@@ -56,7 +57,7 @@ class OrderManager(OrderRequests):
     ) -> None:
         super().__init__(rules or Rules(), dict(contracts or {}), prices)
         self._early_news: list[OrderUpdated | Filled] = []
-        self._prefix = session_date.isoformat()
+        self.prefix = session_date.isoformat()
         self.counter = 0
 
     # ------------------------------------------------------------ deciding
@@ -84,7 +85,7 @@ class OrderManager(OrderRequests):
             self.say(Level.ALERT, "ORDER", f"{symbol} {side} {quantity} {purpose} not sent: {why}")
             return None
         self.counter += 1
-        order_id = f"{self._prefix}-{purpose}-{self.counter:04d}"
+        order_id = f"{self.prefix}-{purpose}-{self.counter:04d}"
         order = Order(
             order_id=order_id,
             symbol=symbol,
@@ -300,7 +301,8 @@ class OrderManager(OrderRequests):
                 self._touch(order)
 
     def adopt(self, order: Order, broker_order_id: str) -> None:
-        """An order of unknown outcome was found in the broker's book."""
+        """An order of unknown outcome was found in the broker's book; what it filled is asked for."""
+        order.unseen = 0
         self._name(order, broker_order_id)
         self._meet(order, OrderInput.ACCEPTED)
         self.say(
@@ -309,6 +311,8 @@ class OrderManager(OrderRequests):
         self._replay_early_news(broker_order_id)
         if order.cancel_wanted:
             self._advance_cancel(order)
+        if order.live and order.query_due_ms is None:
+            self.ask(order)
 
     def declare_not_placed(self, order: Order) -> None:
         """Complete snapshots past the gateway's horizon never showed an unknown order."""

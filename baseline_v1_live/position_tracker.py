@@ -11,11 +11,9 @@ from collections.abc import Iterator
 
 from baseline_v1_live.core.instruments import round_up, rupee_text
 from baseline_v1_live.core.messages import Level, OrderType, Purpose, Side
-from baseline_v1_live.core.order import FillDelta, Order
 from baseline_v1_live.core.order_requests import CHASED_OUT
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import (
-    EXTERNAL_CLOSE,
     FLATTEN,
     LONG_CORRECTION,
     OVER_RISK,
@@ -23,62 +21,26 @@ from baseline_v1_live.core.position import (
     STOP_LOSS,
     Position,
 )
+from baseline_v1_live.core.position_book import PositionBook
 from baseline_v1_live.core.risk import excess_quantity
 from baseline_v1_live.order_manager import OrderManager
 
 _NOT_SENT_RETRY_MS = 1_000
 
 
-class PositionTracker:
-    """All positions of the session, open and closed, and the exit of the day."""
+class PositionTracker(PositionBook):
+    """All positions of the session, what is wanted of each, and the exit of the day."""
 
     def __init__(self, order_manager: OrderManager) -> None:
-        self.orders = order_manager
-        self.rules = order_manager.rules
-        self.positions: dict[str, Position] = {}
-        self.open: dict[str, Position] = {}
-        self.changed: dict[str, Position] = {}
+        super().__init__(order_manager)
         self.day_exit_reason: str | None = None
         self.entries_stopped_by: str | None = None
-        self.no_reentry: set[str] = set()
         self.doubtful: dict[str, int] = {}
-        # The engine makes it wait until the broker's books have been read once.
-        self.ready = True
         self.books_read_ms = 0
         self.books_wanted = False
         self.flattening = False
         self.stop_failures = 0
         self.failures_seen: set[str] = set()
-        self._closed_pnl_paise = 0
-
-    # ------------------------------------------------------------ looking
-
-    def held(self, symbol: str) -> Position | None:
-        """The position that is open, or not yet proven closed, in a symbol."""
-        return next((p for p in self.open.values() if p.symbol == symbol), None)
-
-    @property
-    def flat(self) -> bool:
-        """Whether no position is open and no order of ours is alive."""
-        return not self.open and not any(True for _ in self.orders.live())
-
-    @property
-    def settled(self) -> bool:
-        """Whether all is flat and nothing was closed so lately that the books may still surprise."""
-        since = self.orders.now_ms - self.rules.flip_window_ms
-        return self.flat and not any(
-            (position.closed_at_ms or 0) > since for position in self.positions.values()
-        )
-
-    @property
-    def all_realised(self) -> bool:
-        """Whether nothing of the day's P&L depends on a price."""
-        return not any(position.open_quantity for position in self.open.values())
-
-    @property
-    def pnl_paise(self) -> int:
-        """P&L of the day before charges; open positions at the price we would pay to close."""
-        return self._closed_pnl_paise + sum(position.pnl_paise for position in self.open.values())
 
     def deadlines(self) -> Iterator[int]:
         """Instants at which ``drive`` has a retry to make."""
@@ -87,99 +49,6 @@ class PositionTracker:
             for due in (position.exit_due_ms, position.stop_due_ms):
                 if due > now:
                     yield due
-
-    def restore(self, positions: list[Position]) -> None:
-        """Take the positions of a session that is taken up again."""
-        self.positions = {position.position_id: position for position in positions}
-        self.open = {name: p for name, p in self.positions.items() if not p.closed}
-        self._sum_closed()
-
-    # ------------------------------------------------------------ hearing
-
-    def mark(self, position: Position, price_paise: int, at_ms: int) -> None:
-        """Value an open position at the price we would pay to close it: ask, else last price."""
-        position.mark_paise = price_paise
-        position.last_tick_ms = at_ms
-
-    def book_fills(self) -> bool:
-        """Take the fills that the order manager has heard of; True when there were any."""
-        deltas = self.orders.take_fills()
-        for delta in deltas:
-            self._book(delta)
-        if deltas:
-            self._sum_closed()
-        return bool(deltas)
-
-    def _sum_closed(self) -> None:
-        self._closed_pnl_paise = sum(p.pnl_paise for p in self.positions.values() if p.closed)
-
-    def _book(self, delta: FillDelta) -> None:
-        order = delta.order
-        position = self.positions.get(order.position_id)
-        if position is None:
-            if order.purpose is not Purpose.ENTRY:
-                return
-            position = self._open(order)
-        if order.purpose is Purpose.ENTRY:
-            position.entry_quantity += delta.quantity
-            position.entry_value_paise += delta.value_paise
-        elif order.purpose is Purpose.CORRECTION:
-            position.correction_quantity += delta.quantity
-            position.correction_value_paise += delta.value_paise
-        else:
-            position.exit_quantity += delta.quantity
-            position.exit_value_paise += delta.value_paise
-            if delta.quantity:
-                position.exit_attempts = 0
-                position.exit_reason = STOP_LOSS if order.purpose is Purpose.STOP else order.reason
-            if order.reason == OVER_RISK:
-                position.trim_quantity = max(position.trim_quantity - delta.quantity, 0)
-        if position.open_quantity or delta.quantity:
-            self._reopen(position)
-        self.changed[position.position_id] = position
-
-    def _open(self, order: Order) -> Position:
-        contract = self.orders.contracts[order.symbol]
-        position = Position(
-            position_id=order.position_id,
-            symbol=order.symbol,
-            option_type=contract.option_type,
-            lot_size=contract.lot_size,
-            swing_low_paise=order.swing_low_paise,
-            stop_trigger_paise=order.protect_trigger_paise,
-            opened_at_ms=self.orders.now_ms,
-            mark_paise=self.orders.prices.closing_price(order.symbol) or order.trigger_price_paise,
-            last_tick_ms=self.orders.now_ms,
-        )
-        self.positions[position.position_id] = position
-        return position
-
-    def _reopen(self, position: Position) -> None:
-        """Something of it is open again, or may be: it is looked after until proven closed."""
-        if position.position_id not in self.open:
-            self.open[position.position_id] = position
-            price = self.orders.prices.closing_price(position.symbol)
-            position.mark_paise = price or position.mark_paise
-        position.closed_at_ms = None
-        self.changed[position.position_id] = position
-
-    def close_externally(self, position: Position, quantity: int, price_paise: int) -> None:
-        """Book that somebody else closed a quantity of ours, at the price known now.
-
-        A negative quantity is a long of ours that somebody else sold.
-        """
-        position.external_quantity += quantity
-        position.external_value_paise += quantity * price_paise
-        position.exit_reason = EXTERNAL_CLOSE
-        self.no_reentry.add(position.symbol)
-        self._reopen(position)
-        self.orders.say(
-            Level.ALERT,
-            "RECONCILE",
-            f"{position.symbol}: {abs(quantity)} closed outside the bot, booked at "
-            f"{rupee_text(price_paise)}; no re-entry",
-            f"external:{position.symbol}",
-        )
 
     # ------------------------------------------------------------ deciding
 
@@ -205,7 +74,7 @@ class PositionTracker:
 
     def _cancel_entries(self, reason: str) -> None:
         for order in list(self.orders.live(purpose=Purpose.ENTRY)):
-            if self.ready:
+            if self.orders.ready:
                 self.orders.cancel(order, reason)
 
     def want_exit(self, position: Position, reason: str) -> None:
@@ -224,7 +93,7 @@ class PositionTracker:
 
     def drive_all(self) -> None:
         """Take the next step for every position that is open or not proven closed."""
-        if not self.ready:
+        if not self.orders.ready:
             return
         for position in list(self.open.values()):
             self.drive(position)
@@ -280,10 +149,16 @@ class PositionTracker:
             )
 
     def _adjust_stop(self, position: Position, target: int) -> bool:
-        """Bring the protective stop to ``target`` units; True when no more than that can fill by it."""
-        stops = self.orders.live_of(position.position_id, Purpose.STOP)
+        """Bring the protective stop to ``target`` units; True when no more than that can fill by it.
+
+        A stop of unknown outcome that the books do not show neither covers nor reserves anything: a
+        short must not stand open until the gateway's horizon has passed. Should both turn up, one
+        is cancelled at once, and what both bought too much is sold again.
+        """
+        live = self.orders.live_of(position.position_id, Purpose.STOP)
+        stops = [stop for stop in live if not self.orders.unseen_stop(stop)]
         if target == 0:
-            for stop in stops:
+            for stop in live:
                 if position.exit_wanted and not stop.cancel_wanted:
                     self.orders.say(Level.LOG, "EXIT", f"Cancelling SL for {position.symbol}")
                 self.orders.cancel(stop, position.exit_wanted or "flat")
@@ -291,9 +166,11 @@ class PositionTracker:
         if not stops:
             self._place_stop(position, target)
             return True
-        stop = stops[0]
-        for extra in stops[1:]:
-            self.orders.cancel(extra, "a second stop")
+        # The one that is known to rest and fits best is kept, the oldest of those.
+        stop = min(stops, key=lambda s: (s.cancel_wanted, not s.resting, s.remaining != target))
+        for extra in stops:
+            if extra is not stop:
+                self.orders.cancel(extra, "a second stop")
         if stop.triggered_at_ms is not None:
             self._cancel_all(position, Purpose.ENTRY, STOP_LOSS)
         if stop.remaining != target and not stop.change:
@@ -335,6 +212,8 @@ class PositionTracker:
             self.failures_seen.add(stop.order_id)
             if stop.state is OrderState.FILLED:
                 continue
+            if stop.state is OrderState.NOT_PLACED and self.orders.was_unseen(stop):
+                continue  # Said and replaced long ago.
             if stop.cancel_wanted:
                 if stop.cancel_reason == CHASED_OUT:
                     self.want_exit(position, STOP_LOSS)

@@ -38,6 +38,7 @@ from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import Position
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import MINUTE_MS, Session, clock_text, minute_start
+from baseline_v1_live.core.session_state import SessionState, capture, restore
 from tests.harness_broker import TO_BROKER, Broker, short_id, tell
 from tests.harness_market import (
     C260,
@@ -74,12 +75,13 @@ class Desk(Broker):
     ) -> None:
         super().__init__()
         self.contracts = {symbol: make_contract(symbol) for symbol in SHORT_NAMES}
-        self.engine = Engine(
+        self._new_engine = lambda: Engine(
             rules=rules or Rules(),
             session=session or day(),
             contracts=self.contracts,
             index_symbol=index_symbol,
         )
+        self.engine = self._new_engine()
         self.auto = auto
         self.snapshots = snapshots
         self.now_ms = at(start)
@@ -170,6 +172,27 @@ class Desk(Broker):
             for number, bar in enumerate(bars)
         )
         return self.feed(BarsLoaded(symbol=symbol, bars=loaded))
+
+    def quote(self, symbol: str, price: float, *, ask: float | None = None) -> list[Command]:
+        """The gateway's answer to FetchQuote."""
+        return self.feed(
+            Tick(
+                symbol=symbol,
+                ltp_paise=paise(price),
+                bid_paise=paise(price),
+                ask_paise=paise(price if ask is None else ask),
+                quoted=True,
+            )
+        )
+
+    def restart(self, *, after: float = 3) -> None:
+        """The process ends and a new one takes up its state; answers on their way are lost."""
+        written = msgspec.json.encode(capture(self.engine))
+        self.now_ms += round(after * 1000)
+        self._timer_ms = _NEVER_MS
+        self.engine = self._new_engine()
+        restore(self.engine, msgspec.json.decode(written, type=SessionState))
+        self.feed(Started(mode="test"))
 
     def say(self, verb: str) -> list[Command]:
         return self.feed(OperatorSaid(verb=verb))

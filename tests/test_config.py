@@ -1,50 +1,16 @@
-"""The settings: defaults, bounds, cross-checks, plain errors, and no secret shown anywhere."""
+"""The settings: defaults, bounds, cross-checks, and plain errors."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-import subprocess
-import sys
-import traceback
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import ValidationError
 
-from baseline_v1_live.config import ConfigError, Settings, describe, load_settings
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import clock_text
-
-ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = ROOT / ".env.example"
-CANARY = "canary-7f3a9c"
-
-
-class WithSecrets(Settings):
-    """Settings of a later day, with secrets among them."""
-
-    api_key: SecretStr | None = None
-    bot_token: SecretStr = Field(
-        SecretStr(""), max_length=40, json_schema_extra={"allowed": "a token of at most 40 signs"}
-    )
-    account: str = Field(json_schema_extra={"allowed": "an account"})
-
-
-def settings(**environ: str) -> Settings:
-    return load_settings(None, environ)[0]
-
-
-def warnings(**environ: str) -> tuple[str, ...]:
-    return load_settings(None, environ)[1]
-
-
-def mistakes(**environ: str) -> tuple[str, ...]:
-    with pytest.raises(ConfigError) as caught:
-        load_settings(None, environ)
-    return caught.value.lines
-
+from tests.config_desk import mistakes, settings, warnings
 
 # Defaults
 
@@ -74,6 +40,8 @@ def test_defaults_warn_about_nothing() -> None:
         ("MAX_POSITIONS", "4", "positions_max", 4),
         ("MAX_CE_POSITIONS", "2", "positions_ce_max", 2),
         ("MAX_PE_POSITIONS", "4", "positions_pe_max", 4),
+        ("MARGIN_CHECK", "always", "margin_check", True),
+        ("MARGIN_HEADROOM", "1.25", "margin_headroom_bp", 12_500),
         ("ENTRY_LIMIT_OFFSET", "2.50", "entry_limit_offset_paise", 250),
         ("STOP_OFFSET", "1.05", "stop_offset_paise", 105),
         ("STOP_LIMIT_OFFSET", "4", "stop_limit_offset_paise", 400),
@@ -102,6 +70,7 @@ def test_defaults_warn_about_nothing() -> None:
         ("GATEWAY_HORIZON_S", "131", "gateway_horizon_ms", 131_000),
         ("RECONCILE_BUSY_S", "6", "reconcile_busy_ms", 6_000),
         ("RECONCILE_IDLE_S", "61", "reconcile_idle_ms", 61_000),
+        ("FOREIGN_POSITION", "adopt", "foreign_position", "adopt"),
     ],
 )
 def test_a_setting_reaches_its_rule(name: str, text: str, rule: str, value: object) -> None:
@@ -110,6 +79,26 @@ def test_a_setting_reaches_its_rule(name: str, text: str, rule: str, value: obje
 
     differing = [at for at in Rules.__struct_fields__ if getattr(changed, at) != _default(at)]
     assert (differing, getattr(changed, rule)) == ([rule], value)
+
+
+@pytest.mark.parametrize(
+    ("paper", "check", "asked", "required"),
+    [
+        ("true", "live", False, False),
+        ("true", "always", True, False),
+        ("true", "never", False, False),
+        ("false", "live", True, True),
+        ("false", "always", True, True),
+        ("false", "never", False, True),
+    ],
+)
+def test_margin_is_asked_for_in_live_unless_said_otherwise(
+    paper: str, check: str, asked: bool, required: bool
+) -> None:
+    """Live trading asks and insists on an answer, paper trading asks only when told to."""
+    rules = settings(PAPER_TRADING=paper, MARGIN_CHECK=check).rules()
+
+    assert (rules.margin_check, rules.margin_required) == (asked, required)
 
 
 def _default(rule: str) -> object:
@@ -179,12 +168,73 @@ def test_session_uses_the_configured_times() -> None:
         ("DAY_STOP_R", "-5", "a number from 0.1 to 100 (R)"),
         ("R_NET_OF_CHARGES", "maybe", "true or false"),
         ("PAPER_TRADING", "flase", "true or false"),
+        ("MARGIN_CHECK", "sometimes", "live, always or never"),
+        ("MARGIN_HEADROOM", "0.9", "a number from 1 to 5 (times)"),
+        ("FOREIGN_POSITION", "close", "alert, adopt (and protect) or flatten"),
+        (
+            "TELEGRAM_CHAT_ID",
+            "abc12x",
+            "a chat's number, such as 123456789 or -1001234567890",
+        ),
         ("EXIT_POLICY", "hold", "market (staged, fixed and trailing are not in this version)"),
     ],
 )
 def test_a_bad_value_is_one_plain_line(name: str, text: str, must_be: str) -> None:
     """A bad value gives one line: the variable, what was given, what is allowed."""
     assert mistakes(**{name: text}) == (f'{name}: got "{text}"; must be {must_be}',)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "must_be"),
+    [
+        ("OPENALGO_HOST", "127.0.0.1:5000", "an address that begins with http:// or https://"),
+        ("OPENALGO_HOST", "ws://gateway", "an address that begins with http:// or https://"),
+        ("OPENALGO_WS_URL", "http://gateway", "an address that begins with ws:// or wss://"),
+        ("BACKUP_OPENALGO_WS_URL", "gateway", "an address that begins with ws:// or wss://"),
+        ("OPENALGO_HOST", "http://", "an address with a host and a port from 1 to 65535"),
+        ("OPENALGO_HOST", "http://:5000", "an address with a host and a port from 1 to 65535"),
+        ("OPENALGO_HOST", "http://h:70000", "an address with a host and a port from 1 to 65535"),
+        ("OPENALGO_HOST", "http://h:0", "an address with a host and a port from 1 to 65535"),
+        ("OPENALGO_HOST", "http://h:http", "an address with a host and a port from 1 to 65535"),
+        ("OPENALGO_HOST", "http://[::1", "an address with a host and a port from 1 to 65535"),
+        ("OPENALGO_HOST", "http://a b", "an address without spaces"),
+        ("OPENALGO_HOST", "http://h?x=1", "an address without ? and # in it"),
+        (
+            "OPENALGO_HOST",
+            "http://h:5000/api/v1/",
+            "the address without /api/v1, which the program adds itself",
+        ),
+    ],
+)
+def test_a_bad_address_is_told_what_is_wrong_with_it(name: str, text: str, must_be: str) -> None:
+    """The one line of a bad address names the one thing to change."""
+    assert mistakes(**{name: text}) == (f'{name}: got "{text}"; must be {must_be}',)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    """An address with a user and a password is a mistake whose line shows neither."""
+    assert mistakes(OPENALGO_WS_URL="me:canary@gateway") == (
+        "OPENALGO_WS_URL: got ********; must be an address that begins with ws:// or wss://",
+    )
+    assert mistakes(OPENALGO_HOST="http://me:canary@gateway") == (
+        "OPENALGO_HOST: got ********; must be an address without a user name and password in it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://gateway:5000/", "http://gateway:5000"),
+        ("https://gateway", "https://gateway"),
+        ("HTTP://gateway//", "http://gateway"),
+        (" http://[::1]:5000 ", "http://[::1]:5000"),
+        ("https://gateway/prefix/", "https://gateway/prefix"),
+    ],
+)
+def test_a_slash_at_the_end_of_an_address_does_not_count(given: str, used: str) -> None:
+    """Addresses that mean the same are the same, in the settings and in their hash."""
+    assert settings(OPENALGO_HOST=given) == settings(OPENALGO_HOST=used)
+    assert settings(OPENALGO_HOST=given).openalgo_host == used
 
 
 @pytest.mark.parametrize("policy", ["staged", "fixed", "trailing"])
@@ -302,234 +352,23 @@ def test_square_off_may_start_at_the_last_entry() -> None:
             ["BROKER_MIS_CUTOFF is not set: live trading does not start without it"],
         ),
         ({"PAPER_TRADING": "false", "BROKER_MIS_CUTOFF": "15:20"}, []),
+        (
+            {"BACKUP_OPENALGO_API_KEY": "k"},
+            [
+                "BACKUP_OPENALGO_WS_URL and BACKUP_OPENALGO_API_KEY are of use only together: "
+                "there is no second price stream"
+            ],
+        ),
+        ({"BACKUP_OPENALGO_WS_URL": "ws://b", "BACKUP_OPENALGO_API_KEY": "k"}, []),
+        (
+            {"TELEGRAM_CHAT_ID": "-1001234567890"},
+            [
+                "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are of use only together: "
+                "there are no messages"
+            ],
+        ),
     ],
 )
 def test_doubtful_settings_warn(environ: dict[str, str], lines: list[str]) -> None:
     """What works but is probably not meant is a warning and not an error."""
     assert warnings(**environ) == tuple(lines)
-
-
-# Where settings come from
-
-
-def test_environment_beats_the_file(tmp_path: Path) -> None:
-    """A variable of the environment beats the file's, and the file's beats the default."""
-    env_file = tmp_path / "bot.env"
-    env_file.write_text("R_VALUE=7000\nexport MAX_LOTS=7  # less\n\nPRICE_MIN='120'\n", "utf-8")
-
-    loaded, found = load_settings(env_file, {"R_VALUE": "8000", "PRICE_MIN": ""})
-
-    # An empty variable does not hide the file's value: it counts as not set.
-    assert loaded == settings(R_VALUE="8000", MAX_LOTS="7", PRICE_MIN="120")
-    assert found == ()
-
-
-def test_given_environment_replaces_the_process_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The process environment is read when no other is given, and only then."""
-    monkeypatch.setenv("R_VALUE", "7000")
-
-    assert load_settings(None)[0].r_value == 7000
-    assert load_settings(None, {})[0].r_value == 6500
-
-
-def test_settings_read_environment_and_file_by_themselves(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The class alone reads the process environment and the ``.env`` of the working folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CHASE_STEPS_PCT", "4,9")
-    Path(".env").write_text("R_VALUE=7000\nCHASE_STEPS_PCT=5\nOTHER=1\n", "utf-8")
-    Path("other.env").write_text("R_VALUE=8000\n", "utf-8")
-
-    assert Settings() == settings(R_VALUE="7000", CHASE_STEPS_PCT="4,9")
-    assert Settings(_env_file="other.env").r_value == 8000
-
-
-def test_a_missing_default_file_is_no_mistake(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Without a ``.env`` the defaults hold; any other file that is named must be there."""
-    monkeypatch.chdir(tmp_path)
-
-    assert load_settings(environ={})[0] == settings()
-    with pytest.raises(ConfigError) as caught:
-        load_settings(Path("prod.env"), {})
-    assert caught.value.lines == ("prod.env: no such file",)
-
-
-def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
-    """A folder in the file's place, and text that is not UTF-8, are one line each."""
-    folder = tmp_path / "folder.env"
-    folder.mkdir()
-    foreign = tmp_path / "foreign.env"
-    foreign.write_bytes("R_VALUE=7000".encode("utf-16"))
-
-    for path in (folder, foreign):
-        with pytest.raises(ConfigError) as caught:
-            load_settings(path, {})
-        assert len(caught.value.lines) == 1
-        assert str(path) in caught.value.lines[0]
-
-
-def test_a_byte_order_mark_is_not_part_of_a_name(tmp_path: Path) -> None:
-    """A file saved with a byte order mark reads like any other."""
-    env_file = tmp_path / "bot.env"
-    env_file.write_text("R_VALUE=7000\n", "utf-8-sig")
-
-    assert load_settings(env_file, {})[0].r_value == 7000
-
-
-def test_a_malformed_line_is_named_and_not_shown(tmp_path: Path) -> None:
-    """A line that sets nothing is a mistake; its number is told and its text is not."""
-    env_file = tmp_path / "bot.env"
-    env_file.write_text(f"R_VALUE=7000\nAPI_KEY {CANARY}\nMAX_LOTS\n", "utf-8")
-
-    with pytest.raises(ConfigError) as caught:
-        load_settings(env_file, {})
-
-    assert caught.value.lines == (
-        f"{env_file} line 2: is not of the form NAME=value",
-        f"{env_file} line 3: is not of the form NAME=value",
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("MAX_LOT", "MAX_LOTS"), ("RVALUE", "R_VALUE"), ("r_value", "R_VALUE")],
-)
-def test_a_misspelt_name_in_the_file_warns(tmp_path: Path, name: str, meant: str) -> None:
-    """A name of the file that looks like ours warns with the name that was probably meant."""
-    env_file = tmp_path / "bot.env"
-    env_file.write_text(f"{name}=1\n", "utf-8")
-
-    loaded, found = load_settings(env_file, {})
-
-    assert found == (f"{name} in {env_file} is not a setting; did you mean {meant}?",)
-    assert loaded == settings()
-
-
-def test_foreign_names_are_nobodys_business(tmp_path: Path) -> None:
-    """Names that resemble none of ours, and any unknown name of the environment, are ignored."""
-    env_file = tmp_path / "bot.env"
-    env_file.write_text("FLASK_PORT=5000\nHOST_SERVER=x\n", "utf-8")
-
-    assert load_settings(env_file, {"MAX_LOT": "1", "PATH": "/bin"}) == (settings(), ())
-
-
-# Secrets and the printed settings
-
-
-def test_every_setting_is_described_in_order() -> None:
-    """The description has one line a setting, in the order of the class, and the hash last."""
-    lines = describe(settings(R_VALUE="7000.50", BROKER_MIS_CUTOFF="15:20"))
-
-    assert [line.partition("=")[0] for line in lines[:-1]] == _names()
-    assert re.fullmatch(r"config hash: [0-9a-f]{12}", lines[-1])
-    assert {
-        "R_VALUE=7000.5", "BROKER_MIS_CUTOFF=15:20", "PAPER_TRADING=true", "STATE_DIR=state",
-        "CHASE_STEPS_PCT=3,8,20", "FIRST_ENTRY_TIME=09:16", "UNDERLYING=NIFTY",
-    } <= set(lines)  # fmt: skip
-
-
-def test_a_description_loads_to_the_same_settings() -> None:
-    """The printed lines, given as variables, are the same settings again."""
-    original = settings(R_VALUE="7000.50", CHASE_STEPS_PCT="2.5,10", UNDERLYING="MIDCPNIFTY")
-
-    again = settings(**dict(line.split("=", 1) for line in describe(original)[:-1]))
-
-    assert (again, describe(again)) == (original, describe(original))
-
-
-def test_hash_is_of_the_values() -> None:
-    """Equal values have equal hashes however they are written, and any other value another."""
-    assert describe(settings(R_VALUE="6500.00"))[-1] == describe(settings())[-1]
-    assert describe(settings(R_VALUE="6500.05"))[-1] != describe(settings())[-1]
-
-
-def test_hash_is_the_same_in_another_process() -> None:
-    """Two processes with equal settings print the same hash."""
-    program = (
-        "from baseline_v1_live.config import describe, load_settings\n"
-        "print(describe(load_settings(None, {})[0])[-1])"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-
-    assert printed.strip() == describe(settings())[-1]
-
-
-def test_secrets_are_never_shown() -> None:
-    """A secret shows as asterisks when it is set, and changes neither the hash nor any text."""
-    environ = {"API_KEY": CANARY, "BOT_TOKEN": CANARY, "ACCOUNT": "one"}
-    loaded = load_settings(None, environ, settings_class=WithSecrets)[0]
-    without = load_settings(None, {"ACCOUNT": "one"}, settings_class=WithSecrets)[0]
-
-    lines = describe(loaded)
-    assert lines[-4:-1] == ["API_KEY=********", "BOT_TOKEN=********", "ACCOUNT=one"]
-    assert describe(without)[-4:-2] == ["API_KEY=", "BOT_TOKEN="]
-    assert lines[-1] == describe(without)[-1]
-    assert CANARY not in f"{loaded!r} {loaded} {loaded.model_dump()} {loaded.model_dump_json()}"
-
-
-def test_a_wrong_secret_is_not_shown_either() -> None:
-    """A secret that is refused appears neither in the error nor in its traceback."""
-    environ = {"API_KEY": CANARY, "BOT_TOKEN": CANARY * 5, "MAX_LOTS": "0"}
-
-    with pytest.raises(ConfigError) as caught:
-        load_settings(None, environ, settings_class=WithSecrets)
-
-    assert caught.value.lines == (
-        'MAX_LOTS: got "0"; must be a whole number from 1 to 1000 (lots)',
-        "BOT_TOKEN: got ********; must be a token of at most 40 signs",
-        "ACCOUNT: is not set; must be an account",
-    )
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
-
-
-# The example file
-
-
-def _names() -> list[str]:
-    return [name.upper() for name in Settings.model_fields]
-
-
-def test_example_lists_every_setting_once() -> None:
-    """The example has each setting once, commented out, in the order of the class."""
-    assert re.findall(r"^#?\s*([A-Z_]+)=", EXAMPLE.read_text("utf-8"), re.M) == _names()
-
-
-def test_example_shows_the_defaults(tmp_path: Path) -> None:
-    """The example changes nothing as it is, and uncommented gives exactly the defaults."""
-    text = EXAMPLE.read_text("utf-8")
-    uncommented = tmp_path / "bot.env"
-    uncommented.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", text, flags=re.M), "utf-8")
-
-    assert load_settings(EXAMPLE, {}) == (settings(), ())
-    loaded, warnings = load_settings(uncommented, {})
-
-    assert loaded == settings()
-    assert warnings == (
-        "MAX_CE_POSITIONS + MAX_PE_POSITIONS (6) is above MAX_POSITIONS (5): the total binds first",
-    )
-    for line in describe(settings())[:-1]:
-        assert f"\n#{line}\n" in text
-
-
-def test_example_explains_every_setting() -> None:
-    """Above each setting of the example stand its meaning, what is allowed, and its default."""
-    blocks = EXAMPLE.read_text("utf-8").split("\n\n")
-    said = {block.rpartition("\n#")[2].partition("=")[0]: _prose(block) for block in blocks}
-
-    for name, field in Settings.model_fields.items():
-        about = field.json_schema_extra
-        assert isinstance(about, dict)
-        default = dict(line.split("=", 1) for line in describe(settings())[:-1])[name.upper()]
-        assert str(field.description) in said[name.upper()]
-        assert f"Allowed: {about['allowed']}. Default: {default or 'empty'}." in said[name.upper()]
-
-
-def _prose(block: str) -> str:
-    return " ".join(line.removeprefix("#").strip() for line in block.splitlines())

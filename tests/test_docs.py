@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 import typer.main
 
+from baseline_v1_live import check_system
 from baseline_v1_live.cli import app
+from baseline_v1_live.config import Settings
 from baseline_v1_live.research.result import DayResult, DayRow, OrderRow, SwingRow, TradeRow
+from baseline_v1_live.runtime.modes import ExitCode, RunMode
 from tools import write_order_states
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+LIVE = ROOT / "docs" / "live.md"
 REPLAY = ROOT / "docs" / "replay.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -25,13 +29,25 @@ _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _FOLDERS = ("home", "mnt", "opt", "private", "root", "tmp", "usr", "Users", "var", "work")
 _MACHINE_PATH = re.compile(rf"(?<![\w.-])/(?:{'|'.join(_FOLDERS)})/|\b[A-Z]:\\|file://")
 
+# Reasons why a position or a day was closed, which look like settings.
+REASONS = {"EOD_EXIT", "EXTERNAL_CLOSE", "KILL_SWITCH", "STOP_LOSS"}
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def commands() -> dict[str, list[Any]]:
     """Each command's parameters by its name; those that stand without a command under ""."""
     root: Any = typer.main.get_command(app)
-    return {"": root.params} | {name: command.params for name, command in root.commands.items()}
+    names = root.list_commands(None)
+    return {"": root.params} | {name: root.get_command(None, name).params for name in names}
+
+
+def pre_flight_parameters() -> list[Any]:
+    """The parameters of the check before the open, a program of its own."""
+    program = typer.Typer()
+    program.command()(check_system.command)
+    found: Any = typer.main.get_command(program)
+    return found.params
 
 
 def options(parameters: list[Any]) -> Iterator[str]:
@@ -45,6 +61,12 @@ def section(text: str, heading: str) -> str:
     _, found, rest = text.partition(f"\n{heading}\n")
     assert found, f"there is no heading {heading!r}"
     return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """What stands in the first column of a table, without its heading."""
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    return [row.split("|")[1].strip().strip("`") for row in rows]
 
 
 def names(text: str, option: str) -> bool:
@@ -74,20 +96,42 @@ def test_every_command_is_described_with_its_options(command: str) -> None:
     assert missing == []
 
 
-def test_options_without_a_command_are_in_the_readme() -> None:
-    """README names the options that stand without a command."""
-    text = README.read_text("utf-8")
-    missing = [name for name in options(commands()[""]) if not names(text, name)]
+def test_options_without_a_command_are_described() -> None:
+    """The page about running the bot has a table with exactly the options without a command."""
+    cells = first_cells(section(LIVE.read_text("utf-8"), "## Options"))
 
-    assert missing == []
+    assert sorted(cell.split()[0] for cell in cells) == sorted(options(commands()[""]))
 
 
-def test_replay_page_names_no_option_that_does_not_exist() -> None:
-    """Every option in docs/replay.md is one that the command line has."""
-    there = {name for parameters in commands().values() for name in options(parameters)}
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", REPLAY.read_text("utf-8")))
+def test_exit_codes_are_described() -> None:
+    """The page about running the bot has a row for each way in which the process can end."""
+    described = first_cells(section(LIVE.read_text("utf-8"), "## Exit codes"))
+
+    assert described == [str(code.value) for code in ExitCode]
+
+
+def test_modes_are_described() -> None:
+    """The page about running the bot has a row for each mode."""
+    assert sorted(first_cells(section(LIVE.read_text("utf-8"), "## Modes"))) == sorted(RunMode)
+
+
+@each_page
+def test_a_page_names_no_option_that_does_not_exist(page: Path) -> None:
+    """Every option of ours that a page names is one that a command line has."""
+    every = [*commands().values(), pre_flight_parameters()]
+    there = {name for parameters in every for name in options(parameters)} | {"--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page.read_text("utf-8")))
 
     assert named - there == set()
+
+
+@each_page
+def test_a_page_names_no_setting_that_does_not_exist(page: Path) -> None:
+    """Every setting that a page names is one that the program reads."""
+    there = {name.upper() for name in Settings.model_fields}
+    words = re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", page.read_text("utf-8"))
+
+    assert set(words) - there - REASONS == set()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ An order of ours moves only by the table in
 state and input that the table does not have is a bug of ours and raises an error.
 
 - **Unknown is a state.** A request without a clear answer is never sent again. Its quantity stays
-  reserved until the broker's books show what became of it.
+  reserved until the broker's books show what became of it. Only a protective stop that two complete
+  snapshots do not show is followed by another one.
 - **Over is a claim until it is proven.** A status row that says complete, cancelled or rejected is
   not enough; an answer that joins the status with the fills is.
 - **Late news is legal.** A cancelled order that turns out to be filled becomes filled, because

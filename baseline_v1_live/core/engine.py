@@ -10,26 +10,34 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from baseline_v1_live.core.charges import order_charges
+from baseline_v1_live.core.day_end import DayEnd
 from baseline_v1_live.core.entry_desk import EntryDesk
+from baseline_v1_live.core.history_desk import HistoryDesk
 from baseline_v1_live.core.instruments import Contract, rupee_text
 from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import (
     BarsLoaded,
     Command,
     DataEnded,
+    EntriesAllowed,
+    EntriesBlocked,
     Event,
     FeedBack,
     FeedSilent,
     Filled,
+    HistoryFailed,
     InvariantError,
     Level,
+    MarginChecked,
     OperatorSaid,
     OrderAccepted,
     OrderRefused,
     OrderUpdated,
     OutcomeUnknown,
-    SaveSummary,
+    Purpose,
     SetTimer,
     SnapshotFailed,
     SnapshotTaken,
@@ -39,6 +47,7 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import Position
+from baseline_v1_live.core.price_watch import PriceWatch
 from baseline_v1_live.core.reconciler import Reconciler
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, Session, clock_text, minute_start
@@ -81,11 +90,16 @@ class Engine:
         self.market = Market(rules, session, contracts, index_symbol)
         self.orders = OrderManager(rules, contracts, session.date, self.market)
         self.positions = PositionTracker(order_manager=self.orders)
-        self.positions.ready = False
+        self.orders.ready = False
         self.desk = EntryDesk(self.orders, self.positions, self.market)
+        self.prices = PriceWatch(self.orders, self.positions, self.market)
+        self.history = HistoryDesk(self.orders, self.positions, self.market)
         self.reconciler = Reconciler(self.orders, self.positions, self._closing_price)
+        self.day_end = DayEnd(self.orders, self.positions, self.reconciler, session)
         self.limits = DayLimits(rules)
         self.paused = False
+        self.stopping = False
+        self.blocked: dict[str, str] = {}
         self.silent_feeds: set[str] = set()
         self.day_over = False
         self.reconciled = False
@@ -94,8 +108,6 @@ class Engine:
         self._due_ms = 0
         self._armed_ms = _FAR_FUTURE_MS
         self._held: dict[str, Position] = {}
-        self._flat_since_ms: int | None = None
-        self._hard_cut_alerted = False
         self._charges_paise = 0
         self._routes: dict[type[Event], Callable[[Any], object]] = {
             OrderAccepted: self.orders.on_accepted,
@@ -105,7 +117,11 @@ class Engine:
             Filled: self.orders.on_filled,
             SnapshotTaken: self._on_snapshot,
             SnapshotFailed: lambda event: self.reconciler.on_failed(event.message),
-            BarsLoaded: self.market.on_bars_loaded,
+            BarsLoaded: self._on_bars_loaded,
+            HistoryFailed: self.history.on_failed,
+            MarginChecked: self.desk.margin.on_checked,
+            EntriesBlocked: self._on_blocked,
+            EntriesAllowed: self._on_allowed,
             FeedSilent: self._on_feed_silent,
             FeedBack: self._on_feed_back,
             TimerDue: self._on_timer,
@@ -166,6 +182,15 @@ class Engine:
             or self.positions.day_exit_reason == KILL_SWITCH
         )
 
+    @property
+    def entries_proven_over(self) -> bool:
+        """Whether no entry of ours can fill any more."""
+        return not self.unproven_entries()
+
+    def unproven_entries(self) -> list[str]:
+        """Ids of entries whose end is not proven, oldest first."""
+        return [order.order_id for order in self.orders.live(purpose=Purpose.ENTRY)]
+
     def gate(self) -> str | None:
         """The reason why no entry may rest now, None when entries are allowed."""
         now = self.orders.now_ms
@@ -175,8 +200,12 @@ class Engine:
             return "day_exit"
         if self.positions.entries_stopped_by is not None:
             return "entries_stopped"
+        if self.stopping:
+            return "stopping"
         if self.paused or self.positions.flattening:
             return "paused"
+        if self.blocked:
+            return f"blocked_{min(self.blocked)}"
         if now < self.session.first_entry_ms:
             return "before_first_entry"
         if now >= self.session.last_entry_ms:
@@ -193,12 +222,15 @@ class Engine:
             self._dirty |= self.market.dirty
             return
         symbol = tick.symbol
-        if symbol in self.orders.live_symbols:
+        if symbol in self.orders.live_symbols and not tick.quoted:
             self.orders.on_tick(symbol, tick.ltp_paise)
             self._dirty = True
         position = self._held.get(symbol)
         if position is not None:
-            position.silent_alerted = False
+            if tick.quoted:
+                self.prices.on_quote(symbol)
+            else:
+                position.silent_alerted = False
             self.positions.mark(position, state.closing_price_paise, tick.at_ms)
             self._check_limits()
         if self.market.dirty:
@@ -206,13 +238,36 @@ class Engine:
 
     def _on_started(self, event: Started) -> None:
         self.state = TradingState.RECONCILING
-        if event.at_ms > self.session.open_ms and self.rules.history_required:
-            self.market.miss_minutes()
+        if event.at_ms > self.session.open_ms:
+            self._miss_minutes()
         self.orders.say(Level.INFO, "RECONCILE", f"started in {event.mode} mode, reading the books")
         self.reconciler.ask("start")
 
+    def _miss_minutes(self) -> None:
+        if self.rules.history_required:
+            self.market.miss_minutes()
+            self.history.on_gap()
+
+    def _on_bars_loaded(self, event: BarsLoaded) -> None:
+        # The bar of a minute that still runs is not a bar, whatever history says.
+        over = minute_start(event.at_ms)
+        closed = tuple(bar for bar in event.bars if bar.minute_ms < over)
+        self.market.on_bars_loaded(msgspec.structs.replace(event, bars=closed))
+        self.history.on_loaded(event)
+
+    def _on_blocked(self, event: EntriesBlocked) -> None:
+        if event.cause not in self.blocked:
+            text = f"no new entries ({event.cause}): {event.message}"
+            self.orders.say(Level.ALERT, "ORDER", text, f"blocked:{event.cause}")
+        self.blocked[event.cause] = event.message
+
+    def _on_allowed(self, event: EntriesAllowed) -> None:
+        if self.blocked.pop(event.cause, None) is not None:
+            text = f"{event.cause} no longer keeps entries back"
+            self.orders.say(Level.INFO, "ORDER", text, f"blocked:{event.cause}")
+
     def _on_snapshot(self, event: SnapshotTaken) -> None:
-        self.reconciled = self.positions.ready = True
+        self.reconciled = self.orders.ready = True
         self.reconciler.on_snapshot(event)
         if self.state is TradingState.RECONCILING:
             if self.day_over:
@@ -226,8 +281,7 @@ class Engine:
 
     def _on_feed_silent(self, event: FeedSilent) -> None:
         self.silent_feeds.add(event.source)
-        if self.rules.history_required:
-            self.market.miss_minutes()
+        self._miss_minutes()
         self.orders.say(
             Level.ALERT,
             "ORDER",
@@ -237,8 +291,10 @@ class Engine:
 
     def _on_feed_back(self, event: FeedBack) -> None:
         self.silent_feeds.discard(event.source)
-        if self.rules.history_required:
-            self.market.miss_minutes()
+        self._miss_minutes()
+        if self.reconciled:
+            # Order updates may have been missed along with the prices.
+            self.reconciler.ask("the feed is back")
 
     def _on_timer(self, event: TimerDue) -> None:
         if event.at_ms >= self._armed_ms:
@@ -254,6 +310,8 @@ class Engine:
         elif verb == "flatten":
             self.paused = True
             self.positions.flatten()
+        elif verb == "stop":
+            self.stopping = True
         elif verb == "kill":
             self._exit_day(KILL_SWITCH)
         elif verb in ("stopday", "halt"):
@@ -290,7 +348,9 @@ class Engine:
         if self.positions.books_wanted:
             self.positions.books_wanted = False
             self.reconciler.ask("an exit was cancelled")
-        self._watch_positions()
+        self.prices.look(feed_silent=bool(self.silent_feeds))
+        if self._history_wanted:
+            self.history.ask_where_due()
         self._say_swings()
         self.desk.evaluate(self.gate(), at_bar_close=at_bar_close)
         self._finish_day()
@@ -332,9 +392,16 @@ class Engine:
     def _check_limits(self) -> None:
         if self.positions.day_exit_reason is not None:
             return
+        reached_ms = self.limits.reached_ms
         reason = self.limits.evaluate(
-            self.pnl_paise, self.orders.now_ms, realised=self.positions.all_realised
+            self.pnl_paise,
+            self.orders.now_ms,
+            realised=self.positions.all_realised,
+            quoted=self.prices.all_quoted,
         )
+        if self.limits.reached_ms not in (None, reached_ms):
+            self.prices.confirm_limit()
+            self._dirty = True
         if reason is not None:
             self._exit_day(reason)
             self._dirty = True
@@ -369,80 +436,12 @@ class Engine:
             )
         self.market.fresh_lows.clear()
 
-    @property
-    def _silence_alert_ms(self) -> int:
-        return max(self.rules.position_silent_alert_ms, 3 * self.rules.snapshot_cadence_ms)
-
-    def _watch_positions(self) -> None:
-        """Say once when an open position has shown no price for too long in a moving market."""
-        for position in self.positions.open.values():
-            if position.silent_alerted:
-                continue
-            if self.market.silent_ms(position.symbol) >= self._silence_alert_ms:
-                position.silent_alerted = True
-                self.orders.say(
-                    Level.ALERT,
-                    "R-CHECK",
-                    f"{position.symbol}: no price for {self._silence_alert_ms // 1000} s "
-                    "while the index moves",
-                    f"silent:{position.symbol}",
-                )
-
     def _finish_day(self) -> None:
-        """After the day's exit: over only when a snapshot taken while flat shows zero."""
         reason = self.positions.day_exit_reason
-        if reason is None or self.day_over:
-            return
-        now = self.orders.now_ms
-        if not self.positions.flat:
-            self._flat_since_ms = None
-            if now >= self.session.hard_cut_ms and not self._hard_cut_alerted:
-                self._hard_cut_alerted = True
-                names = ", ".join(p.symbol for p in self.positions.open.values())
-                self.orders.say(
-                    Level.CRITICAL, "EXIT", f"not flat at the hard cut: {names}", "hard_cut"
-                )
-            return
-        if self._flat_since_ms is None:
-            self._flat_since_ms = now
-            self.reconciler.ask("day exit")
-            return
-        completed = self.reconciler.completed_ms
-        if completed is None or completed < self._flat_since_ms:
-            return
-        ours = {position.symbol for position in self.positions.positions.values()}
-        left = [symbol for symbol in self.reconciler.broker_net if symbol in ours]
-        # What somebody else holds in our symbols is not ours to wait for, once it is sure not to be
-        # a surprise of our own orders.
-        if left and not self.positions.settled:
-            return
-        self._conclude_day(reason)
-
-    def _conclude_day(self, reason: str) -> None:
-        self.day_over = True
-        self.reconciler.hurry = False
-        self.state = TradingState.HALTED
-        gross = self.positions.pnl_paise
-        count = len(self.positions.positions)
-        final_r = f"{self.r_milli / 1000:+.1f}R"
-        self.orders.say(Level.LOG, "SUMMARY", f"All positions closed. Final R: {final_r}")
-        self.orders.commands.append(
-            SaveSummary(
-                date=self.session.date.isoformat(),
-                exit_reason=reason,
-                r_milli=self.r_milli,
-                pnl_paise=gross,
-                charges_paise=self._charges_paise,
-                trades=count,
-            )
-        )
-        self.orders.say(
-            Level.INFO,
-            "TELEGRAM",
-            f"Day closed: {reason}. Final R {final_r}, P&L {rupee_text(gross)} before estimated "
-            f"charges of {rupee_text(self._charges_paise)}, {count} trades",
-            "day_exit",
-        )
+        if reason is not None and not self.day_over and self.day_end.proven():
+            self.day_over = True
+            self.state = TradingState.HALTED
+            self.day_end.conclude(reason, self.r_milli, self._charges_paise)
 
     # ------------------------------------------------------------ time
 
@@ -461,11 +460,9 @@ class Engine:
         due += self.orders.deadlines()
         due += self.positions.deadlines()
         due += self.desk.deadlines()
-        due += [
-            now + self._silence_alert_ms - self.market.silent_ms(position.symbol)
-            for position in self.positions.open.values()
-            if not position.silent_alerted
-        ]
+        due += self.prices.deadlines(feed_silent=bool(self.silent_feeds))
+        if self.reconciled and self._history_wanted:
+            due += self.history.deadlines()
         if self.state is not TradingState.STARTING:
             due.append(self.reconciler.due_ms)
         due += [
@@ -479,6 +476,15 @@ class Engine:
             if instant > now
         ]
         return due
+
+    @property
+    def _history_wanted(self) -> bool:
+        """Whether bars of before can lead to anything: a feed is there, and entries may come."""
+        return (
+            not self.silent_feeds
+            and self.positions.day_exit_reason is None
+            and self.orders.now_ms < self.session.last_entry_ms
+        )
 
     def _closing_price(self, symbol: str) -> int:
         return self.market.closing_price(symbol) or 0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from baseline_v1_live.core.instruments import OptionType, round_up, rupee_text
+from baseline_v1_live.core.margin_desk import MARGIN_ASKED, MarginDesk
 from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import Level, OrderType, Purpose, Side
 from baseline_v1_live.core.order import Order
@@ -53,6 +54,7 @@ class EntryDesk:
         self.orders = orders
         self.positions = positions
         self.market = market
+        self.margin = MarginDesk(orders)
         self.rejections: Counter[str] = market.rejections
         self.churn_tripped = False
         self.working: dict[OptionType, Working] = {}
@@ -98,9 +100,13 @@ class EntryDesk:
             tick = working.candidate.contract.tick_paise
             # An order that a newer swing nearby did not move still sells at its own low.
             offset = self.rules.entry_trigger_ticks * tick
-            working.order.swing_low_paise = working.order.trigger_price_paise + offset
+            low = working.order.trigger_price_paise + offset
             # A high off the tick must not keep the stop from being placed.
-            working.order.protect_trigger_paise = round_up(working.candidate.stop_paise, tick)
+            stop = round_up(working.candidate.stop_paise, tick)
+            if (low, stop) != (working.order.swing_low_paise, working.order.protect_trigger_paise):
+                working.order.swing_low_paise = low
+                working.order.protect_trigger_paise = stop
+                self.orders.keep(working.order)
 
     def resume(self) -> None:
         """The operator lifts the churn breaker."""
@@ -110,6 +116,7 @@ class EntryDesk:
     def deadlines(self) -> Iterator[int]:
         """Instants at which an evaluation has something to decide without any news."""
         now = self.orders.now_ms
+        yield from self.margin.deadlines()
         for until in self._blocked_until.values():
             if until > now:
                 yield until
@@ -169,23 +176,25 @@ class EntryDesk:
     # ------------------------------------------------------------ placing
 
     def _place_best(self, option_type: OptionType) -> None:
-        if option_type in self._hold_until_bar_close:
+        if option_type in self._hold_until_bar_close or self._has_entry(option_type):
             return
         best = best_of(self.rankable(option_type))
         if best is None:
             self.best.pop(option_type, None)
             self._say_no_lot(option_type)
             return
-        refusal = self._refusal(option_type)
+        quantity = self._size(best)
+        refusal = self._refusal(option_type) or self.margin.obstacle(best, quantity)
         if refusal is not None:
-            self._skip(option_type, best.symbol, refusal)
+            if refusal != MARGIN_ASKED:
+                self._skip(option_type, best.symbol, refusal)
             return
         order = self.orders.place(
             symbol=best.symbol,
             side=Side.SELL,
             order_type=OrderType.SL,
             purpose=Purpose.ENTRY,
-            quantity=self._size(best),
+            quantity=quantity,
             trigger_price_paise=best.trigger_paise,
             limit_price_paise=best.limit_paise,
             reason=best.describe(),
@@ -199,6 +208,13 @@ class EntryDesk:
         self.working[option_type] = Working(order, best)
         self.sync_protection()
         self._count_replacement(best.symbol)
+
+    def _has_entry(self, option_type: OptionType) -> bool:
+        """Whether an entry of this type is alive that is not worked here: restored, or given up."""
+        return any(
+            self.orders.contracts[order.symbol].option_type is option_type
+            for order in self.orders.live(purpose=Purpose.ENTRY)
+        )
 
     def _refusal(self, option_type: OptionType) -> str | None:
         if self.churn_tripped:

@@ -140,7 +140,10 @@ class Market:
     # ------------------------------------------------------------ hearing
 
     def on_tick(self, tick: Tick) -> SymbolState | None:
-        """Take a tick; return its symbol's state, None for an index tick or one not believed."""
+        """Take a tick; return its symbol's state, None for an index tick or one not believed.
+
+        A quoted one is a price and nothing more: no bar, no trigger, no sign of life of the feed.
+        """
         state = self.symbols.get(tick.symbol)
         if state is None:
             self._on_index(tick)
@@ -154,6 +157,11 @@ class Market:
         exchange_ms = at_ms if tick.exchange_at_ms is None else tick.exchange_at_ms
         state.last_paise = ltp
         state.ask_paise = tick.ask_paise
+        if tick.symbol in self.watched:
+            state.recent.append((at_ms, ltp))
+            self._forget_old(state, at_ms)
+        if tick.quoted:
+            return state
         if at_ms - state.last_tick_ms >= self.rules.symbol_stale_ms:
             self.dirty = True  # A symbol that was silent may be entered again.
         state.last_tick_ms = at_ms
@@ -161,9 +169,6 @@ class Market:
         state.index_clock_ms = self._index_clock_ms + min(
             at_ms - self._index_moved_ms, self._index_pause_ms
         )
-        if tick.symbol in self.watched:
-            state.recent.append((at_ms, ltp))
-            self._forget_old(state, at_ms)
         minute = exchange_ms - exchange_ms % MINUTE_MS
         if state.series.add_tick(minute, ltp, tick.volume) is not None:
             self._on_bar_closed(state, len(state.series.bars) - 1)

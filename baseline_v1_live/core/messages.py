@@ -131,7 +131,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Tick(Event, frozen=True, kw_only=True, tag=True):
-    """A price of one symbol. ``volume`` is cumulative for the day, None where it is not known."""
+    """A price of one symbol. ``volume`` is cumulative for the day, None where it is not known.
+
+    ``quoted``: an answer to FetchQuote. It values a held position and makes no bar.
+    """
 
     symbol: str
     ltp_paise: int
@@ -140,6 +143,7 @@ class Tick(Event, frozen=True, kw_only=True, tag=True):
     bid_quantity: int | None = None
     ask_quantity: int | None = None
     volume: int | None = None
+    quoted: bool = False
 
 
 class BarsLoaded(Event, frozen=True, kw_only=True, tag=True):
@@ -147,6 +151,13 @@ class BarsLoaded(Event, frozen=True, kw_only=True, tag=True):
 
     symbol: str
     bars: tuple[Bar, ...]
+
+
+class HistoryFailed(Event, frozen=True, kw_only=True, tag=True):
+    """A symbol's bars could not be had from the gateway's history now."""
+
+    symbol: str
+    message: str
 
 
 class OrderAccepted(Event, frozen=True, kw_only=True, tag=True):
@@ -232,12 +243,42 @@ class FeedBack(Event, frozen=True, kw_only=True, tag=True):
     source: str
 
 
+class EntriesBlocked(Event, frozen=True, kw_only=True, tag=True):
+    """The shell knows a reason why nothing may be sold now; ``cause`` names it, ``message`` explains.
+
+    Stops, exits and cancellations go on. Several causes may stand at the same time.
+    """
+
+    cause: str
+    message: str
+
+
+class EntriesAllowed(Event, frozen=True, kw_only=True, tag=True):
+    """A cause of EntriesBlocked is gone."""
+
+    cause: str
+
+
+class MarginChecked(Event, frozen=True, kw_only=True, tag=True):
+    """What an entry would block and what is free, in paise; None where the gateway did not say."""
+
+    symbol: str
+    quantity: int
+    required_paise: int | None = None
+    available_paise: int | None = None
+    message: str = ""
+
+
 class TimerDue(Event, frozen=True, kw_only=True, tag=True):
     """Time passed. It carries no meaning of its own: deadlines are state of the core."""
 
 
 class OperatorSaid(Event, frozen=True, kw_only=True, tag=True):
-    """A person's order: pause, resume, stopday, flatten or kill."""
+    """A person's order: pause, resume, stopday, flatten or kill.
+
+    ``stop`` is the process's own word: it is about to end, so entries are cancelled and nothing new
+    is sold; protective stops keep resting. A restart does not remember it.
+    """
 
     verb: str
     by: str = "operator"
@@ -307,6 +348,27 @@ class TakeSnapshot(Command, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
+class LoadHistory(Command, frozen=True, kw_only=True, tag=True):
+    """Read a symbol's closed bars of the day; answered by BarsLoaded or HistoryFailed."""
+
+    symbol: str
+
+
+class FetchQuote(Command, frozen=True, kw_only=True, tag=True):
+    """Ask for a symbol's price now; answered by a Tick that is ``quoted``, or by nothing."""
+
+    symbol: str
+
+
+class CheckMargin(Command, frozen=True, kw_only=True, tag=True):
+    """Ask what a SL SELL with these values would block; answered by MarginChecked."""
+
+    symbol: str
+    quantity: int
+    trigger_price_paise: int
+    limit_price_paise: int
+
+
 class SetTimer(Command, frozen=True, kw_only=True, tag=True):
     """Send a TimerDue no later than this instant."""
 
@@ -342,6 +404,7 @@ class Stop(Command, frozen=True, kw_only=True, tag=True):
 AnyEvent = (
     Tick
     | BarsLoaded
+    | HistoryFailed
     | OrderAccepted
     | OrderRefused
     | OutcomeUnknown
@@ -351,6 +414,9 @@ AnyEvent = (
     | SnapshotFailed
     | FeedSilent
     | FeedBack
+    | EntriesBlocked
+    | EntriesAllowed
+    | MarginChecked
     | TimerDue
     | OperatorSaid
     | Started
@@ -362,6 +428,9 @@ AnyCommand = (
     | CancelOrder
     | QueryOrder
     | TakeSnapshot
+    | LoadHistory
+    | FetchQuote
+    | CheckMargin
     | SetTimer
     | Notify
     | SaveSummary

@@ -32,8 +32,10 @@ class Order(msgspec.Struct, kw_only=True):
 
     ``filled_quantity`` and ``filled_value_paise`` (Σ price x quantity) are cumulative and only rise;
     ``filled_at_ms`` is when the newest of them was heard, ``value_estimated`` says that its price
-    is not known yet. ``protect_trigger_paise`` is where an entry's position will be stopped, kept up
-    to date while the entry rests, so that protecting a fill needs nothing else.
+    is not known yet. Of an order of unknown outcome ``absences`` counts the snapshots past the
+    gateway's horizon without a trace of it, of a stop ``unseen`` those from the first second on.
+    ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
+    entry rests, so that protecting a fill needs nothing else.
     """
 
     order_id: str
@@ -71,6 +73,7 @@ class Order(msgspec.Struct, kw_only=True):
     queries: int = 0
     claim: BrokerStatus | None = None
     absences: int = 0
+    unseen: int = 0
 
     resting_since_ms: int | None = None
     triggered_at_ms: int | None = None

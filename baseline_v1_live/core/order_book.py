@@ -46,6 +46,8 @@ class OrderBook:
         self.rules = rules
         self.prices: Prices = prices or _NoPrices()
         self.now_ms = 0
+        # The engine makes everything wait until the broker's books have been read once.
+        self.ready = True
         self.commands: list[Command] = []
         self.changed: dict[str, Order] = {}
         self.orders: dict[str, Order] = {}
@@ -83,6 +85,22 @@ class OrderBook:
         """Whether any order of the symbol has an unknown outcome."""
         return any(order.state is OrderState.UNKNOWN for order in self.live(symbol))
 
+    def was_unseen(self, order: Order) -> bool:
+        """Whether a stop of unknown outcome was missing in so many snapshots that it was replaced."""
+        return order.unseen >= self.rules.unseen_stop_snapshots
+
+    def unseen_stop(self, order: Order) -> bool:
+        """Whether an order is a stop that may not be at the broker at all: it counts as no cover.
+
+        Entries and exits of unknown outcome are never sent again; a protective stop is, because a
+        second stop can be cancelled or sold off, and an uncovered short cannot be undone.
+        """
+        return (
+            order.purpose is Purpose.STOP
+            and order.state is OrderState.UNKNOWN
+            and self.was_unseen(order)
+        )
+
     def watched(self) -> list[Order]:
         """Orders that something may still be heard of: alive, or filled at a price not known yet."""
         over = [o for o in self._estimated.values() if o.value_estimated and not o.live]
@@ -96,6 +114,10 @@ class OrderBook:
     def say(self, level: Level, tag: str, text: str, key: str = "") -> None:
         """Emit a Notify."""
         self.commands.append(Notify(level=level, tag=tag, text=text, key=key))
+
+    def keep(self, order: Order) -> None:
+        """Have the journal store an order of which only our own plans have changed."""
+        self.changed[order.order_id] = order
 
     # ------------------------------------------------------------ for the layers above
 

@@ -119,7 +119,7 @@ class OrderRequests(OrderBook):
         """Take the next step towards a proven end of an order that is not wanted."""
         if not order.resting or order.change or order.broker_order_id is None:
             return  # not named yet, busy with a change, or claimed over and being asked about
-        if self.now_ms < order.change_retry_at_ms:
+        if not self.ready or self.now_ms < order.change_retry_at_ms:
             return
         if order.ask_before_cancel:
             if order.asked_at_ms is None:

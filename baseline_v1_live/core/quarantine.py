@@ -51,7 +51,9 @@ class TickGate:
             if not second and not _quoted(tick):
                 self._suspect_paise = ltp
                 return PRICE_JUMP
-        self._last_at_ms = at
+        if not tick.quoted:
+            # A quote without the exchange's time must not make the feed's next tick look old.
+            self._last_at_ms = at
         self._last_paise = ltp
         self._suspect_paise = 0
         return None

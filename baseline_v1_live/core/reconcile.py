@@ -14,6 +14,7 @@ from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerStatus,
     OrderType,
+    Purpose,
     Side,
     SnapshotTaken,
 )
@@ -22,6 +23,7 @@ from baseline_v1_live.core.order_states import OrderState
 
 _MATCH_EARLY_MS = 2_000
 _PATIENCE = 3
+_STOP_SHOWS_AFTER_MS = 1_000
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 # A row that is further on than we are is news; one that is behind us is old news.
 _BEFORE = {
@@ -71,6 +73,12 @@ class OrderAbsent(msgspec.Struct, frozen=True):
     order: Order
 
 
+class StopUnseen(msgspec.Struct, frozen=True):
+    """A stop of unknown outcome should be in the books by now, and nothing in them looks like it."""
+
+    order: Order
+
+
 class ShortOfOurs(msgspec.Struct, frozen=True):
     """The broker's net short in a symbol is smaller than ours: somebody closed a part."""
 
@@ -93,6 +101,7 @@ Finding = (
     | OrderMissing
     | OrderFound
     | OrderAbsent
+    | StopUnseen
     | ShortOfOurs
     | MoreThanOurs
 )
@@ -176,7 +185,7 @@ def _unexplained(open_short: Mapping[str, int], snapshot: SnapshotTaken) -> dict
 
 def _unknowns(
     orders: list[Order], snapshot: SnapshotTaken, horizon_ms: int, unexplained: Mapping[str, int]
-) -> list[OrderFound | OrderAbsent]:
+) -> list[OrderFound | OrderAbsent | StopUnseen]:
     """Match orders of unknown outcome with rows that are nobody's.
 
     Orders that are alike are matched together, and only when there is a row for each, or the horizon
@@ -184,7 +193,7 @@ def _unknowns(
     """
     asked_ms = snapshot.asked_at_ms
     known = {order.broker_order_id for order in orders if order.broker_order_id}
-    found: list[OrderFound | OrderAbsent] = []
+    found: list[OrderFound | OrderAbsent | StopUnseen] = []
     for order in orders:
         if order.state is not OrderState.UNKNOWN or order.broker_order_id is not None:
             continue
@@ -194,6 +203,8 @@ def _unknowns(
             if row.broker_order_id not in known and _same_order(order, row, horizon_ms)
         ]
         if not rows:
+            if _stop_unseen(order, known, snapshot, unexplained):
+                found.append(StopUnseen(order))
             if _surely_absent(order, known, snapshot, horizon_ms, unexplained):
                 found.append(OrderAbsent(order))
             continue
@@ -233,10 +244,32 @@ def _surely_absent(
     age_ms = snapshot.asked_at_ms - order.placed_at_ms
     if age_ms < horizon_ms:
         return False
+    if _looks_filled(order, unexplained) and age_ms < _PATIENCE * horizon_ms:
+        return False  # The books get more time.
+    return not _traded(order, known, snapshot)
+
+
+def _stop_unseen(
+    order: Order, known: set[str], snapshot: SnapshotTaken, unexplained: Mapping[str, int]
+) -> bool:
+    """Whether a stop has neither a row nor a trade nor a changed position a second after it was sent."""
+    return (
+        order.purpose is Purpose.STOP
+        and snapshot.asked_at_ms >= order.placed_at_ms + _STOP_SHOWS_AFTER_MS
+        and not _looks_filled(order, unexplained)
+        and not _traded(order, known, snapshot)
+    )
+
+
+def _looks_filled(order: Order, unexplained: Mapping[str, int]) -> bool:
+    """Whether the broker's position differs from ours by just this order's quantity."""
     signed = order.quantity if order.side is Side.BUY else -order.quantity
-    if unexplained.get(order.symbol) == signed and age_ms < _PATIENCE * horizon_ms:
-        return False  # The position looks as if it had been filled: the books get more time.
-    return not any(
+    return unexplained.get(order.symbol) == signed
+
+
+def _traded(order: Order, known: set[str], snapshot: SnapshotTaken) -> bool:
+    """Whether the trade book has a trade like this order that is nobody's."""
+    return any(
         trade.broker_order_id not in known
         and (trade.symbol, trade.side, trade.filled_quantity)
         == (order.symbol, order.side, order.quantity)

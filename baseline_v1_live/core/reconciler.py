@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from baseline_v1_live.core.messages import Filled, Level, OrderUpdated, SnapshotTaken, TakeSnapshot
+from baseline_v1_live.core.instruments import rupee_text
+from baseline_v1_live.core.messages import (
+    FetchQuote,
+    Filled,
+    Level,
+    OrderUpdated,
+    Purpose,
+    SnapshotTaken,
+    TakeSnapshot,
+)
+from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.position import FOREIGN
 from baseline_v1_live.core.reconcile import (
     FillMissed,
     Finding,
@@ -19,6 +31,7 @@ from baseline_v1_live.core.reconcile import (
     OrderMissing,
     ShortOfOurs,
     StatusDiffers,
+    StopUnseen,
     ValuesDiffer,
     compare,
 )
@@ -53,6 +66,8 @@ class Reconciler:
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
         self._alerted: set[tuple[str, int, int]] = set()
+        self._foreign: dict[str, int] = {}
+        self._read_before_ms = 0
 
     @property
     def due_ms(self) -> int:
@@ -61,11 +76,16 @@ class Reconciler:
             return self._asked_ms + NO_ANSWER_MS
         if self._last_asked_ms is None:
             return self.orders.now_ms
-        if self.positions.doubtful:
+        if self.positions.doubtful or self._foreign or self._stop_unknown:
             return self._last_asked_ms + self.rules.reconcile_doubt_ms
         busy = self.hurry or not self.positions.settled
         every = self.rules.reconcile_busy_ms if busy else self.rules.reconcile_idle_ms
         return self._last_asked_ms + every
+
+    @property
+    def _stop_unknown(self) -> bool:
+        stops = self.orders.live(purpose=Purpose.STOP)
+        return any(stop.state is OrderState.UNKNOWN for stop in stops)
 
     def ask_if_due(self) -> None:
         """Ask for a snapshot when one is due."""
@@ -92,6 +112,7 @@ class Reconciler:
         self._asked_ms = None
         if self.completed_ms is not None and snapshot.asked_at_ms < self.completed_ms:
             return  # Overtaken by a newer one.
+        self._read_before_ms = self.completed_ms or 0
         self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         open_short: dict[str, int] = {}
@@ -124,6 +145,8 @@ class Reconciler:
                 order.absences += 1
                 if order.absences >= self.rules.absent_snapshots:
                     self.orders.declare_not_placed(order)
+            case StopUnseen(order):
+                self._miss_stop(order)
             case ShortOfOurs(symbol, quantity):
                 self._confirm_shortfall(symbol, quantity)
             case MoreThanOurs(symbol, net_quantity, ours):
@@ -159,6 +182,19 @@ class Reconciler:
             )
         )
 
+    def _miss_stop(self, order: Order) -> None:
+        """A stop of unknown outcome is not in the books: after two looks another one is to cover."""
+        order.unseen += 1
+        self.orders.keep(order)
+        if order.unseen == self.rules.unseen_stop_snapshots:
+            self.orders.say(
+                Level.ALERT,
+                "RECONCILE",
+                f"{order.symbol}: stop {order.order_id} got no answer and is not in the books; it no "
+                "longer counts as cover and is still looked for",
+                f"unseen:{order.order_id}",
+            )
+
     def _seen_twice(self, symbol: str, difference: int) -> bool:
         """Whether the snapshot before showed the same difference; until then it is doubtful, and what
         is in doubt is neither bought nor sold.
@@ -182,7 +218,9 @@ class Reconciler:
     def _judge_difference(self, symbol: str, net_quantity: int, ours: int) -> None:
         if ours < 0 and net_quantity < -ours:
             self._confirm_sold_long(symbol, -ours - max(net_quantity, 0))
-        elif not self._correct_flip(symbol, net_quantity, ours):
+        elif not self._correct_flip(symbol, net_quantity, ours) and not self._adopt_foreign(
+            symbol, net_quantity
+        ):
             self._alert_foreign(symbol, net_quantity, ours)
 
     def _confirm_sold_long(self, symbol: str, quantity: int) -> None:
@@ -200,10 +238,17 @@ class Reconciler:
 
         Two snapshots in a row must show it; then what was closed outside is booked, and the long that
         our own purchase made is sold by the position's own correction, never more than we bought.
+        Looked for within a minute after the close, and in the first books read after it, however
+        late those come.
         """
         if net_quantity <= 0 or ours > 0:
             return False
-        since = self.orders.now_ms - self.rules.flip_window_ms
+        since = min(
+            self.orders.now_ms - self.rules.flip_window_ms,
+            self._read_before_ms - self.rules.touched_grace_ms,
+        )
+        if self.positions.doubtful.get(symbol) == -net_quantity:
+            since = 0  # The snapshot before saw it in time.
         position = next(
             (
                 p
@@ -221,10 +266,50 @@ class Reconciler:
             self.positions.close_externally(position, flipped, self._price_of(symbol))
         return True
 
+    def _adopt_foreign(self, symbol: str, net_quantity: int) -> bool:
+        """A short of somebody else in one of our contracts: taken over where the rules say so.
+
+        Two snapshots in a row must show the same size. Where we hold or sell the symbol ourselves,
+        after the day's exit, and where one stop could not cover it, it is left alone. False: to be
+        said as not ours.
+        """
+        contract = self.orders.contracts.get(symbol)
+        flatten = self.rules.foreign_position == "flatten"
+        if (
+            contract is None
+            or net_quantity >= 0
+            or not (flatten or self.rules.foreign_position == "adopt")
+            or self.positions.day_exit_reason is not None
+            or self.positions.held(symbol) is not None
+            or symbol in self.orders.live_symbols
+            or (not flatten and -net_quantity > contract.order_quantity_max)
+        ):
+            return False
+        if self._foreign.get(symbol) != net_quantity:
+            self._foreign[symbol] = net_quantity
+            return True
+        price = self._price_of(symbol)
+        if not price:
+            self.orders.commands.append(FetchQuote(symbol=symbol))
+            return False
+        del self._foreign[symbol]
+        position = self.positions.adopt(symbol, -net_quantity, price)
+        if flatten:
+            self.positions.want_exit(position, FOREIGN)
+        self.orders.say(
+            Level.ALERT,
+            "RECONCILE",
+            f"{symbol}: a short of {-net_quantity} that is not ours is "
+            f"{'closed' if flatten else 'adopted and protected'}, valued at {rupee_text(price)}",
+            f"foreign:{symbol}",
+        )
+        return True
+
     def _forget_settled_shortfalls(self, findings: tuple[Finding, ...]) -> None:
         seen = {f.symbol for f in findings if isinstance(f, ShortOfOurs | MoreThanOurs)}
-        for symbol in self.positions.doubtful.keys() - seen:
-            del self.positions.doubtful[symbol]
+        for doubts in (self.positions.doubtful, self._foreign):
+            for symbol in doubts.keys() - seen:
+                del doubts[symbol]
 
     def _alert_foreign(self, symbol: str, net_quantity: int, ours: int) -> None:
         if (symbol, net_quantity, ours) in self._alerted:

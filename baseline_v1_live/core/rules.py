@@ -87,6 +87,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_doubt_ms: int = 1_000
     flip_window_ms: int = 60_000
     touched_grace_ms: int = 5_000
+    # Looks at the books in which a stop of unknown outcome is missing before another one covers.
+    unseen_stop_snapshots: int = 2
+    foreign_position: str = "alert"
+
+    # Margin, prices and bars on request
+    margin_check: bool = False
+    margin_required: bool = False
+    margin_headroom_bp: int = 11_500
+    margin_fresh_ms: int = 60_000
+    position_quote_ms: int = 10_000
+    quote_every_ms: int = 5_000
+    history_retry_ms: int = 30_000
+    history_after_ms: int = 5_000
 
     @property
     def wait_for_market_ms(self) -> int:

@@ -5,8 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from baseline_v1_live.core.messages import Command, Event, Notify, Tick
-from baseline_v1_live.runtime.records import OrderRecord, PositionRecord, TradeRecord
+from baseline_v1_live.core.messages import (
+    CancelOrder,
+    CheckMargin,
+    Command,
+    Event,
+    FetchQuote,
+    LoadHistory,
+    ModifyOrder,
+    Notify,
+    PlaceOrder,
+    QueryOrder,
+    TakeSnapshot,
+    Tick,
+)
+from baseline_v1_live.runtime.records import (
+    OrderRecord,
+    PositionRecord,
+    StateRecord,
+    TradeRecord,
+)
+
+ToBroker = PlaceOrder | ModifyOrder | CancelOrder | QueryOrder | TakeSnapshot
+ToPriceSource = LoadHistory | FetchQuote | CheckMargin
 
 # (exchange time in epoch ms, symbol, last price, bid, ask, bid quantity, ask quantity, day volume);
 # prices in paise, 0 where the tape has none; a volume that is not known is negative.
@@ -28,6 +49,20 @@ class SimulatedVenue(Protocol):
         """The tape moves."""
 
 
+class Broker(Protocol):
+    """Where orders go and whose books count, in real time. Nothing here raises for what it does."""
+
+    async def send(self, command: ToBroker) -> Event:
+        """Send a command once; its answer as the core's event. Cancelled = outcome unknown."""
+
+
+class PriceSource(Protocol):
+    """Prices, history and margins on request."""
+
+    async def ask(self, command: ToPriceSource) -> Event | None:
+        """The answer as the core's event; None for a quote that could not be had."""
+
+
 class StepJournal(Protocol):
     """Stores one step of the engine, whole or not at all, before its commands leave."""
 
@@ -38,8 +73,11 @@ class StepJournal(Protocol):
         orders: Sequence[OrderRecord],
         positions: Sequence[PositionRecord],
         trades: Sequence[TradeRecord],
+        state: Sequence[StateRecord] = (),
     ) -> None:
-        """Store the event, its commands, and the orders, positions and trades that changed."""
+        """Store the event, its commands, the orders, positions and trades that changed, and what a
+        restart needs of them.
+        """
 
 
 class Notifier(Protocol):

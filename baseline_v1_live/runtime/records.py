@@ -1,16 +1,18 @@
-"""What a journal keeps of orders, positions and trades: one value a row, its fields the columns.
+"""What is kept of a session: rows of the journal, one value a row, and lines of recorded ticks.
 
-Prices are paise, values are Σ price x quantity in paise, instants are epoch milliseconds; a
-session is its date, such as ``2026-12-29``.
+A row's fields are the columns of its table. Prices are paise, values are Σ price x quantity in
+paise, instants are epoch milliseconds; a session is its date, such as ``2026-12-29``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.instruments import OptionType
-from baseline_v1_live.core.messages import OrderType, Purpose, Side
+from baseline_v1_live.core.messages import Command, Event, OrderType, Purpose, Side, Tick
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.position import Position
 
@@ -74,6 +76,47 @@ class TradeRecord(msgspec.Struct, frozen=True, kw_only=True):
     exit_reason: str
     pnl_paise: int
     r_milli: int
+
+
+class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of what a restart needs: the newest one of a (session, kind, key) counts.
+
+    ``body`` is JSON; see runtime/recovery.py for the kinds.
+    """
+
+    session: str
+    kind: str
+    key: str
+    body: bytes
+
+
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One question to the gateway and its answer. Fields are columns of ``requests``.
+
+    ``request_id`` counts from 1 in each run of the bot; ``status`` is the HTTP status, None where no
+    answer came; ``failure`` says in one word what went wrong, None when nothing did. ``sent`` and
+    ``received`` are the two bodies, without the key and possibly cut.
+    """
+
+    request_id: int
+    at_ms: int
+    path: str
+    status: int | None
+    took_ms: int
+    failure: str | None
+    sent: str
+    received: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of the engine as a journal stores it: an event and all that came of it."""
+
+    event: Event
+    commands: Sequence[Command] = ()
+    orders: Sequence[OrderRecord] = ()
+    positions: Sequence[PositionRecord] = ()
+    trades: Sequence[TradeRecord] = ()
+    state: Sequence[StateRecord] = ()
 
 
 Changes = tuple[list[OrderRecord], list[PositionRecord], list[TradeRecord]]
@@ -151,3 +194,64 @@ def _trade(position: Position, session: str) -> TradeRecord:
         pnl_paise=position.pnl_paise,
         r_milli=position.r_milli,
     )
+
+
+# ---------------------------------------------------------------- recorded ticks
+
+# A tick is one line, a JSON array. The columns are the first line of a file of ticks.
+_TICK_COLUMNS = (
+    "seq",
+    "at_ms",
+    "exchange_at_ms",
+    "symbol",
+    "ltp_paise",
+    "bid_paise",
+    "ask_paise",
+    "bid_quantity",
+    "ask_quantity",
+    "volume",
+    "quoted",
+)
+TICK_HEADER = msgspec.json.encode(_TICK_COLUMNS) + b"\n"
+_TickLine = tuple[
+    int, int, int | None, str, int, int | None, int | None, int | None, int | None, int | None, bool
+]
+_tick_encoder = msgspec.json.Encoder()
+_tick_decoder = msgspec.json.Decoder(_TickLine)
+
+
+def tick_line(tick: Tick) -> bytes:
+    """A tick as one line with its line end."""
+    values = (
+        tick.seq,
+        tick.at_ms,
+        tick.exchange_at_ms,
+        tick.symbol,
+        tick.ltp_paise,
+        tick.bid_paise,
+        tick.ask_paise,
+        tick.bid_quantity,
+        tick.ask_quantity,
+        tick.volume,
+        tick.quoted,
+    )
+    return _tick_encoder.encode(values) + b"\n"
+
+
+def ticks_of(lines: Iterable[bytes]) -> Iterator[Tick]:
+    """The ticks of a file's lines, its header first; a last line that a kill cut short is left out.
+
+    Raises ValueError naming the line when the header is another or a whole line is no tick.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            return
+        if number == 1:
+            if line != TICK_HEADER:
+                raise ValueError("line 1 is not the header of a file of ticks")
+            continue
+        try:
+            values = _tick_decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"line {number} is not a tick: {error}") from None
+        yield Tick(**dict(zip(_TICK_COLUMNS, values, strict=True)))

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from baseline_v1_live.core.instruments import Contract
 from baseline_v1_live.core.messages import (
     BrokerOrder,
@@ -93,9 +95,10 @@ class _Resting:
 
 @dataclass
 class _Quote:
-    """The last tick of a symbol and the prices of the last 30 s."""
+    """A symbol's last tick, the size that our orders left of it, and the prices of the last 30 s."""
 
-    ltp_paise: int
+    tick: Tick
+    sizes: dict[Side, int | None]
     recent: deque[tuple[int, int]] = field(default_factory=deque)
 
 
@@ -146,17 +149,31 @@ class Exchange:
         """
         if not self._is_trade(tick):
             return
+        sizes = {Side.BUY: tick.ask_quantity, Side.SELL: tick.bid_quantity}
         quote = self._quotes.get(tick.symbol)
         if quote is None:
-            quote = self._quotes[tick.symbol] = _Quote(tick.ltp_paise)
-        quote.ltp_paise = tick.ltp_paise
+            quote = self._quotes[tick.symbol] = _Quote(tick, sizes)
+        quote.tick, quote.sizes = tick, sizes
         quote.recent.append((tick.at_ms, tick.ltp_paise))
         while quote.recent[0][0] < tick.at_ms - _REFERENCE_WINDOW_MS:
             quote.recent.popleft()
         book = self._book.get(tick.symbol)
         if book:
-            self._match(book, tick)
+            self._match(book, tick, sizes)
             self._book[tick.symbol] = [order for order in book if not order.over]
+
+    def match_now(self, broker_order_id: str, at_ms: int) -> None:
+        """Match one order against the quote that stands, as OpenAlgo's sandbox does at placement.
+
+        Size that was taken from the quote before is not there a second time.
+        """
+        order = self.orders[broker_order_id]
+        quote = self._quotes.get(order.symbol)
+        if quote is None or order.over:
+            return
+        self._match([order], msgspec.structs.replace(quote.tick, at_ms=at_ms), quote.sizes)
+        book = self._book[order.symbol]
+        self._book[order.symbol] = [resting for resting in book if not resting.over]
 
     def _is_trade(self, tick: Tick) -> bool:
         if tick.symbol not in self.contracts:
@@ -318,7 +335,7 @@ class Exchange:
         while quote.recent and quote.recent[0][0] < at_ms - _REFERENCE_WINDOW_MS:
             quote.recent.popleft()
         if not quote.recent:
-            return quote.ltp_paise
+            return quote.tick.ltp_paise
         return sum(price for _, price in quote.recent) // len(quote.recent)
 
     def _opens(self, command: PlaceOrder) -> bool:
@@ -328,8 +345,7 @@ class Exchange:
 
     # ------------------------------------------------------------ matching
 
-    def _match(self, book: list[_Resting], tick: Tick) -> None:
-        sizes = {Side.BUY: tick.ask_quantity, Side.SELL: tick.bid_quantity}
+    def _match(self, book: list[_Resting], tick: Tick, sizes: dict[Side, int | None]) -> None:
         for order in book:
             if order.status is BrokerStatus.TRIGGER_PENDING and not self._trigger(order, tick):
                 continue

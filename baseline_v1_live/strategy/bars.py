@@ -122,6 +122,16 @@ class BarSeries:
         self._gap = True
 
     @property
+    def awaits_tick(self) -> bool:
+        """Whether no tick has come since ticks were missed."""
+        return self._gap
+
+    @property
+    def newest_partial_ms(self) -> int | None:
+        """Start of the newest minute that was seen only partly, None when there is none."""
+        return max(self._partial, default=None)
+
+    @property
     def whole(self) -> bool:
         """Whether no minute that was seen only partly waits for history."""
         return not self._partial and not self._gap
@@ -130,8 +140,15 @@ class BarSeries:
         """Take bars from history; return the index of the first closed bar that is new or changed.
 
         History fills in what is missing, and replaces minutes that were seen only partly, the
-        forming one too; a minute that was seen whole stays as it was seen. None: nothing changed.
+        forming one too; a minute that was seen whole stays as it was seen. A minute that history
+        leaves out between others had no trade: what was seen of it is all. None: nothing changed.
         """
+        bars = list(bars)
+        if bars:
+            first_ms, last_ms = bars[0].minute_ms, bars[-1].minute_ms
+            self._partial -= {at for at in self._partial if first_ms < at < last_ms} - {
+                bar.minute_ms for bar in bars
+            }
         merged = {bar.minute_ms: bar for bar in self.bars}
         for bar in bars:
             if bar.minute_ms not in merged or bar.minute_ms in self._partial:

@@ -25,8 +25,8 @@ def day_reason(reason: str, rules: Rules) -> str:
 class DayLimits:
     """The market policy: close all at the day's target or stop.
 
-    A limit fires on two evaluations in a row that lie at least ``r_confirm_ms`` apart, so that one
-    bad print closes nothing.
+    A limit fires on two evaluations in a row that lie at least ``r_confirm_ms`` apart, or when quotes
+    asked for meanwhile confirm it, so that one bad print closes nothing.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -34,10 +34,19 @@ class DayLimits:
         self._reason: str | None = None
         self._since_ms = 0
 
-    def evaluate(self, pnl_paise: int, at_ms: int, *, realised: bool = False) -> str | None:
+    @property
+    def reached_ms(self) -> int | None:
+        """Since when a limit holds and waits for its confirmation, None while none is reached."""
+        return None if self._reason is None else self._since_ms
+
+    def evaluate(
+        self, pnl_paise: int, at_ms: int, *, realised: bool = False, quoted: bool = False
+    ) -> str | None:
         """The day's exit reason if a limit is reached and confirmed at this evaluation.
 
         ``realised`` says that nothing is open: then no price is in doubt and one evaluation is enough.
+        ``quoted`` says that every open position was quoted after the limit had been reached: then
+        its second evaluation is enough.
         """
         milli = r_milli(pnl_paise, self._rules)
         if milli >= self._rules.day_target_r_milli:
@@ -52,6 +61,6 @@ class DayLimits:
         if reason != self._reason:
             self._reason, self._since_ms = reason, at_ms
             return None
-        if at_ms - self._since_ms < self._rules.r_confirm_ms:
+        if not quoted and at_ms - self._since_ms < self._rules.r_confirm_ms:
             return None
         return day_reason(reason, self._rules)

@@ -18,9 +18,14 @@ from baseline_v1_live.core.messages import (
     BrokerStatus,
     BrokerTrade,
     CancelOrder,
+    CheckMargin,
     Command,
     Event,
+    FetchQuote,
     Filled,
+    HistoryFailed,
+    LoadHistory,
+    MarginChecked,
     ModifyOrder,
     OrderAccepted,
     OrderRefused,
@@ -35,12 +40,14 @@ from baseline_v1_live.core.messages import (
     SnapshotFailed,
     SnapshotTaken,
     TakeSnapshot,
+    Tick,
 )
 
 OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 # The gateway gives up a request after this long: nothing is done and nothing answered later.
 HORIZON_MS = 120_000
 
+Asking = LoadHistory | FetchQuote | CheckMargin
 Requesting = PlaceOrder | ModifyOrder | CancelOrder | QueryOrder
 _REQUEST = {
     PlaceOrder: Request.PLACE,
@@ -165,12 +172,14 @@ class HostileBroker:
             and s.command.side is Side.BUY
         )
 
-    def bought_after_cancel(self, symbol: str) -> int:
-        """Units that cancelled orders bought all the same."""
+    def filled_after_cancel(self, symbol: str) -> int:
+        """Units that cancelled orders bought all the same, or sold as corrections: what those sold
+        too much is bought back.
+        """
         return sum(
             r.filled_after_cancel
             for r in self.rows.values()
-            if r.symbol == symbol and r.side is Side.BUY
+            if r.symbol == symbol and r.purpose is not Purpose.ENTRY
         )
 
     # ------------------------------------------------------------ requests
@@ -186,6 +195,11 @@ class HostileBroker:
         if isinstance(command, TakeSnapshot):
             taken = fate in (Fate.DONE, Fate.LATE)
             self._answer(self.snapshot(sent.at_ms) if taken else SnapshotFailed(message="no books"))
+            return
+        if isinstance(command, Asking):
+            answer = self.asked(command, fate)
+            if answer is not None:
+                self._answer(answer)
             return
         assert isinstance(command, Requesting)
         request = _REQUEST[type(command)]
@@ -370,6 +384,32 @@ class HostileBroker:
             limit_price_paise=row.limit_paise,
             proven=True,
         )
+
+    def asked(self, command: Asking, fate: Fate) -> Event | None:
+        """What the gateway says of prices and margins: the truth, a no, or nothing at all.
+
+        It has no history; the test itself brings bars.
+        """
+        match command:
+            case FetchQuote(symbol=symbol):
+                price = self.price[symbol]
+                if fate is not Fate.DONE:
+                    return None
+                return Tick(
+                    symbol=symbol, ltp_paise=price, bid_paise=price, ask_paise=price, quoted=True
+                )
+            case LoadHistory(symbol=symbol):
+                return None if fate is Fate.LOST else HistoryFailed(symbol=symbol, message=fate)
+            case CheckMargin(symbol=symbol, quantity=quantity):
+                if fate is Fate.LOST:
+                    return None
+                known = fate in (Fate.DONE, Fate.REFUSED)
+                return MarginChecked(
+                    symbol=symbol,
+                    quantity=quantity,
+                    required_paise=100_000 if known else None,
+                    available_paise=(115_000 if fate is Fate.DONE else 114_999) if known else None,
+                )
 
     def snapshot(self, asked_at_ms: int) -> SnapshotTaken:
         """All books as of now."""

@@ -31,6 +31,7 @@ from baseline_v1_live.core.reconcile import (
     OrderMissing,
     ShortOfOurs,
     StatusDiffers,
+    StopUnseen,
     compare,
 )
 from baseline_v1_live.core.reconciler import Reconciler
@@ -262,7 +263,9 @@ def test_an_unknown_order_is_found_by_its_signature() -> None:
 )
 def test_a_row_with_another_signature_is_not_ours(other: dict[str, Any]) -> None:
     """A row that differs in one part of the signature, or is older, is not our unknown order."""
-    assert find([unknown()], books(row("X9", **other))) == ()
+    ours = unknown()
+
+    assert find([ours], books(row("X9", **other))) == (StopUnseen(ours),)
 
 
 def test_clocks_may_differ_by_two_seconds() -> None:
@@ -290,7 +293,12 @@ def test_a_market_order_may_have_become_a_limit_order(shown_as: OrderType) -> No
 
 def test_a_market_order_never_becomes_a_stop_order() -> None:
     """An unknown market order is not found as a stop-limit order."""
-    ours = unknown(order_type=OrderType.MARKET, trigger_price_paise=0, limit_price_paise=0)
+    ours = unknown(
+        order_type=OrderType.MARKET,
+        purpose=Purpose.EXIT,
+        trigger_price_paise=0,
+        limit_price_paise=0,
+    )
 
     assert find([ours], books(row("X9"))) == ()
 
@@ -305,9 +313,9 @@ def test_an_unknown_order_is_found_in_any_status(status: BrokerStatus) -> None:
 
 def test_a_row_that_is_ours_already_is_no_second_order() -> None:
     """A row whose id belongs to another order of ours is not the unknown one."""
-    twin = order("X9")
+    twin, ours = order("X9"), unknown()
 
-    assert find([twin, unknown()], books(row("X9"))) == ()
+    assert find([twin, ours], books(row("X9"))) == (StopUnseen(ours),)
 
 
 def test_two_unknown_orders_take_two_rows() -> None:
@@ -328,6 +336,7 @@ def test_past_the_horizon_one_row_is_the_older_of_two_orders() -> None:
 
     assert find([first, second], books(row("X8"))) == (
         OrderFound(first, "X8"),
+        StopUnseen(second),
         OrderAbsent(second),
     )
 
@@ -342,9 +351,36 @@ def test_a_twin_on_its_way_may_own_the_row() -> None:
 @pytest.mark.parametrize(("age", "absent"), [(HORIZON - 1, False), (HORIZON, True)])
 def test_an_order_is_absent_only_past_the_horizon(age: int, absent: bool) -> None:
     """An unknown order in no book is absent once the gateway's horizon has passed, not before."""
-    ours = unknown(placed_at_ms=NOW - age, changed_at_ms=NOW - age)
+    ours = unknown(purpose=Purpose.EXIT, placed_at_ms=NOW - age, changed_at_ms=NOW - age)
 
     assert find([ours], books()) == ((OrderAbsent(ours),) if absent else ())
+
+
+@pytest.mark.parametrize(
+    ("purpose", "age", "unseen"),
+    [
+        (Purpose.STOP, 999, False),
+        (Purpose.STOP, 1_000, True),
+        (Purpose.ENTRY, 60_000, False),
+        (Purpose.EXIT, 60_000, False),
+        (Purpose.CORRECTION, 60_000, False),
+    ],
+)
+def test_only_a_stop_is_missed_from_its_first_second_on(
+    purpose: Purpose, age: int, unseen: bool
+) -> None:
+    """A stop in no book is unseen a second after it was sent; other orders have the whole horizon."""
+    ours = unknown(purpose=purpose, placed_at_ms=NOW - age, changed_at_ms=NOW - age)
+
+    assert find([ours], books()) == ((StopUnseen(ours),) if unseen else ())
+
+
+def test_a_stop_that_looks_filled_is_not_missed() -> None:
+    """A changed position, or a trade of its size, may be the unknown stop's own fill."""
+    ours = unknown()
+
+    assert find([ours], books(**{CALL: 0}), {CALL: 650}) == ()
+    assert find([ours], books(trades=(trade(650, "X9"),))) == ()
 
 
 def test_a_position_that_is_not_explained_keeps_an_order_from_being_absent() -> None:

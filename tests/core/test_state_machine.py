@@ -24,7 +24,11 @@ from baseline_v1_live.core.messages import (
     BarsLoaded,
     BrokerStatus,
     CancelOrder,
+    CheckMargin,
     Event,
+    FetchQuote,
+    LoadHistory,
+    MarginChecked,
     ModifyOrder,
     OperatorSaid,
     OrderType,
@@ -43,7 +47,7 @@ from baseline_v1_live.core.messages import (
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import MINUTE_MS, Session, at_ist, minute_start
-from tests.core.hostile_broker import HORIZON_MS, Fate, HostileBroker, News
+from tests.core.hostile_broker import HORIZON_MS, Fate, HostileBroker, News, Sent
 
 DATE = dt.date(2026, 12, 22)
 EXPIRY = dt.date(2026, 12, 29)
@@ -56,6 +60,7 @@ RULES = Rules(
     positions_pe_max=2,
     day_target_r_milli=3_000,
     day_stop_r_milli=-3_000,
+    margin_check=True,
 )
 CONTRACTS = {
     contract.symbol: contract
@@ -74,6 +79,7 @@ CONTRACTS = {
 }
 SYMBOLS = tuple(CONTRACTS)
 TO_BROKER = (PlaceOrder, ModifyOrder, CancelOrder, QueryOrder, TakeSnapshot)
+ASKED = (LoadHistory, FetchQuote, CheckMargin)
 NO_ENTRY_AFTER = frozenset({"pause", "flatten", "kill", "stopday"})
 
 PICK = st.integers(0, 7)
@@ -133,17 +139,26 @@ class OrdersAndPositions(RuleBasedStateMachine):
         self.unanswered: dict[str, PlaceOrder] = {}
         self.closed_verbs: set[str] = set()
         self.first_exit: str | None = None
-        for number, symbol in enumerate(SYMBOLS):
-            top = 13_700 + 500 * number
-            self.feed(BarsLoaded(symbol=symbol, bars=history(START_MS, top)))
-            self.show(symbol, top)
+        self.margins: dict[tuple[str, int], MarginChecked] = {}
+        self.unseen_stops: dict[str, PlaceOrder] = {}
+        self.stops: dict[str, PlaceOrder] = {}
+        tops = {symbol: 13_700 + 500 * number for number, symbol in enumerate(SYMBOLS)}
         self.feed(Started(mode="test"))
+        for symbol, top in tops.items():
+            self.show(symbol, top)
+        # History has the minute in which the ticks began only when that is over.
+        self.pass_time(MINUTE_MS + 5_000)
+        for symbol, top in tops.items():
+            self.feed(BarsLoaded(symbol=symbol, bars=history(START_MS + MINUTE_MS, top)))
         self.settle()
+        assert not self.engine.market.minutes_missing
 
     def feed(self, event: Event) -> None:
         self.seq += 1
         if getattr(event, "request", None) is Request.PLACE:
             self.unanswered.pop(event.order_id, None)
+        if isinstance(event, MarginChecked):
+            self.margins[event.symbol, event.quantity] = event
         event = msgspec.structs.replace(event, seq=self.seq, at_ms=self.now)
         for command in self.engine.handle(event):
             if isinstance(command, SetTimer):
@@ -153,7 +168,12 @@ class OrdersAndPositions(RuleBasedStateMachine):
                 if isinstance(command, PlaceOrder):
                     self.check_placement(command)
                 self.broker.send(command)
+            elif isinstance(command, ASKED):
+                self.broker.send(command)
             assert not isinstance(command, Stop)
+        for order_id, stop in self.stops.items():
+            if self.engine.orders.unseen_stop(self.engine.orders.orders[order_id]):
+                self.unseen_stops[order_id] = stop
         reason = self.engine.positions.day_exit_reason
         if self.first_exit is None and reason is not None:
             self.first_exit = reason
@@ -197,6 +217,13 @@ class OrdersAndPositions(RuleBasedStateMachine):
     @rule(pick=PICK, fate=st.sampled_from(tuple(Fate)))
     def request_meets(self, pick: int, fate: Fate) -> None:
         self.broker.decide(pick % len(self.broker.sent), fate)
+
+    @precondition(lambda self: self.stops_on_their_way())
+    @rule(fate=st.sampled_from((Fate.LOST, Fate.LATE, Fate.DONE_UNHEARD)))
+    def stop_gets_no_answer(self, fate: Fate) -> None:
+        self.broker.decide(self.broker.sent.index(self.stops_on_their_way()[0]), fate)
+        for _ in range(4):
+            self.honest_time(1_100)
 
     @precondition(lambda self: self.broker.limbo)
     @rule(pick=PICK)
@@ -324,6 +351,13 @@ class OrdersAndPositions(RuleBasedStateMachine):
         rows = self.broker.live_rows()
         return [row for row in rows if row.status is BrokerStatus.TRIGGER_PENDING]
 
+    def stops_on_their_way(self) -> list[Sent]:
+        return [
+            sent
+            for sent in self.broker.sent
+            if isinstance(sent.command, PlaceOrder) and sent.command.purpose is Purpose.STOP
+        ]
+
     def cancelled_rows(self) -> list:
         rows = self.broker.rows.values()
         return [
@@ -359,6 +393,7 @@ class OrdersAndPositions(RuleBasedStateMachine):
                 self.check_entry(command)
             case Purpose.STOP:
                 assert (command.side, command.order_type) == (Side.BUY, OrderType.SL)
+                self.stops[command.order_id] = command
             case Purpose.EXIT:
                 assert (command.side, command.order_type) == (Side.BUY, OrderType.MARKET)
             case Purpose.CORRECTION:
@@ -374,6 +409,8 @@ class OrdersAndPositions(RuleBasedStateMachine):
 
     def check_entry(self, command: PlaceOrder) -> None:
         positions, orders = self.engine.positions, self.engine.orders
+        margin = self.margins.get((command.symbol, command.quantity))
+        assert margin is None or margin.available_paise != 114_999, "margin was too low"
         assert not self.closed_verbs, f"entry after {self.closed_verbs}"
         assert positions.day_exit_reason is None
         assert positions.entries_stopped_by is None
@@ -430,11 +467,14 @@ class OrdersAndPositions(RuleBasedStateMachine):
     @invariant()
     def own_orders_never_buy_more_than_was_sold(self) -> None:
         """What is bought, and what may still be bought, is never more than what was sold; a cancelled
-        order that fills, and a change that is done after it was given up, are the broker's doing.
+        order that fills, a change that is done after it was given up, and a stop that was in no book
+        and is there after all, are the broker's doing.
         """
         broker = self.broker
         for symbol in SYMBOLS:
-            broken = broker.bought_after_cancel(symbol) + broker.grown_late.get(symbol, 0)
+            broken = broker.filled_after_cancel(symbol) + broker.grown_late.get(symbol, 0)
+            unseen = [stop for stop in self.unseen_stops.values() if stop.symbol == symbol]
+            broken += sum(stop.quantity for stop in unseen)
             bought = broker.total(symbol, Purpose.STOP, Purpose.EXIT)
             sold = broker.total(symbol, Purpose.ENTRY)
             assert bought + broker.may_still_buy(symbol) <= sold + broken, f"{symbol} over-bought"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import pytest
 
+from baseline_v1_live.adapters.journal import Journal
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import Command, Event, PlaceOrder, Purpose
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session_state import SessionState, capture, restore
+from baseline_v1_live.runtime.recovery import SessionKeeper, read_session
 from baseline_v1_live.runtime.simulated import SimulatedDriver
 from baseline_v1_live.sim.day import MarketDay
 from baseline_v1_live.sim.exchange import Exchange, ExchangeModel
 from baseline_v1_live.sim.generator import generate_day
 from baseline_v1_live.sim.tape import rows
 from tests.research.test_replay import session_of
+from tests.runtime.kept_engine import kept
 
 
 class KilledError(Exception):
@@ -49,15 +54,50 @@ class MortalExchange(Exchange):
             raise KilledError
 
 
+class Memory(Protocol):
+    """What outlives the process."""
+
+    def begin(self, day: MarketDay, exchange: Exchange) -> SimulatedDriver:
+        """A fresh process: an engine with all that was stored, and its driver."""
+
+
 class LastState:
     """Keeps, as a journal would, the state after the newest step, before its commands leave."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.written = msgspec.json.encode(capture(engine))
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._written: bytes | None = None
+
+    def begin(self, day: MarketDay, exchange: Exchange) -> SimulatedDriver:
+        self._engine = new_engine(day)
+        if self._written is not None:
+            restore(self._engine, msgspec.json.decode(self._written, type=SessionState))
+        return SimulatedDriver(self._engine, exchange, journal=self)
 
     def commit(self, event: Event, commands: object, *changes: object) -> None:
-        self.written = msgspec.json.encode(capture(self._engine))
+        assert self._engine is not None
+        self._written = msgspec.json.encode(capture(self._engine))
+
+
+class JournalFile:
+    """The journal itself: each process opens the file anew, and none closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def begin(self, day: MarketDay, exchange: Exchange) -> SimulatedDriver:
+        journal = Journal.open(self._path)
+        # Only the process is lost here, never the power.
+        journal._db.execute("PRAGMA synchronous = OFF")
+        stored = journal.state(day.date.isoformat())
+        state = read_session(stored)
+        engine = new_engine(day)
+        if state is not None:
+            restore(engine, state)
+        driver = SimulatedDriver(kept(engine, journal, SessionKeeper(stored)), exchange)
+        # Numbers of steps go on where the file ends.
+        driver._seq = journal.last_seq()
+        return driver
 
 
 def new_engine(day: MarketDay) -> Engine:
@@ -67,20 +107,16 @@ def new_engine(day: MarketDay) -> Engine:
     )
 
 
-def play_with_kills(day: MarketDay, kills: list[tuple[int, bool]]) -> tuple[Engine, MortalExchange]:
+def play_with_kills(
+    day: MarketDay, kills: list[tuple[int, bool]], memory: Memory
+) -> tuple[Engine, MortalExchange]:
     """Play a day; at each kill the engine is lost and a new one goes on 3 s later."""
     exchange = MortalExchange(day)
     tape = rows(day)
-    engine = new_engine(day)
     now_ms = int(day.at_ms[0]) - 60_000
     waiting = list(kills)
-    written: bytes | None = None
     while True:
-        if written is not None:
-            engine = new_engine(day)
-            restore(engine, msgspec.json.decode(written, type=SessionState))
-        state = LastState(engine)
-        driver = SimulatedDriver(engine, exchange, journal=state)
+        driver = memory.begin(day, exchange)
         if waiting:
             exchange.kill_at = len(exchange.sent) + waiting[0][0]
             exchange.kill_before = waiting[0][1]
@@ -90,11 +126,10 @@ def play_with_kills(day: MarketDay, kills: list[tuple[int, bool]]) -> tuple[Engi
             driver.play(tape)
             driver.end()
         except KilledError:
-            written = state.written
             now_ms = driver.now_ms + 3_000
             tape = (row for row in tape if row[0] >= now_ms)
             continue
-        return engine, exchange
+        return driver.engine, exchange
 
 
 def assert_equal_books(engine: Engine, exchange: Exchange) -> None:
@@ -112,17 +147,42 @@ def assert_equal_books(engine: Engine, exchange: Exchange) -> None:
         assert named[broker_id].filled_quantity == theirs.filled_quantity
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_day_with_kills_ends_flat_with_equal_books(seed: int) -> None:
-    """Killed before or after a command left, several times a day: no order is lost or doubled."""
+def assert_a_day_with_kills_is_whole(seed: int, memory: Memory) -> Engine:
     draw = random.Random(seed)
     day = generate_day(draw.choice((2, 9, 19)), strikes_each_side=5, ticks_per_second=0.3)
     kills = [(draw.randrange(1, 200), draw.random() < 0.5) for _ in range(4)]
-    engine, exchange = play_with_kills(day, kills)
+    engine, exchange = play_with_kills(day, kills, memory)
 
     assert_equal_books(engine, exchange)
     placed = [c.order_id for c in exchange.sent if isinstance(c, PlaceOrder)]
     assert len(placed) == len(set(placed))
+    return engine
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_day_with_kills_ends_flat_with_equal_books(seed: int) -> None:
+    """Killed before or after a command left, several times a day: no order is lost or doubled."""
+    assert_a_day_with_kills_is_whole(seed, LastState())
+
+
+@pytest.mark.parametrize("seed", range(12, 15))
+def test_a_day_with_kills_goes_on_from_the_journals_file(seed: int, tmp_path: Path) -> None:
+    """The same holds when nothing but the journal's file is left, and at the end the file's orders
+    and trades are those of the whole day.
+    """
+    path = tmp_path / "journal.db"
+    engine = assert_a_day_with_kills_is_whole(seed, JournalFile(path))
+
+    with Journal.open_read_only(path) as journal:
+        ours = engine.orders.orders
+        filled = {record.order_id: record.filled_quantity for record in journal.orders()}
+        assert filled == {name: order.filled_quantity for name, order in ours.items()}
+        pnl_paise = sum(trade.pnl_paise for trade in journal.trades())
+        assert pnl_paise == engine.positions.pnl_paise
+        state = read_session(journal.state(engine.session.date.isoformat()))
+        assert state is not None
+        assert [order.order_id for order in state.orders] == list(ours)
+        assert state.day_over
 
 
 def test_a_restored_engine_sends_nothing_before_it_has_read_the_books() -> None:

@@ -249,18 +249,6 @@ def test_c8_a_stop_that_was_lost_on_its_way_is_found_and_not_doubled(entered: De
     assert entered.stop(C260).broker_order_id == "B0002"
 
 
-def test_c8_a_stop_that_never_arrived_is_placed_after_the_horizon(entered: Desk) -> None:
-    """A stop that complete snapshots never show is placed anew when the horizon has passed."""
-    entered.fill("entry-0001", 650, 129.95)
-    entered.take()
-    entered.lose("stop-0002")
-    entered.advance(129)
-    assert entered.take() == []
-    entered.advance(20)
-
-    assert entered.take() == ["place stop-0003 BUY 650 C260 SL 140.00/143.00"]
-
-
 def test_c10_profit_and_loss_come_from_the_trade_book(desk: Desk) -> None:
     """A stop's P&L is that of its fills, at several prices, not of its trigger or the last price."""
     desk.tick(C260, 140.00)

@@ -382,3 +382,21 @@ def test_a_cancel_that_is_refused_is_asked_about_and_tried_again() -> None:
     desk.cancelled("stop-0002")
 
     assert desk.take() == ["ask stop-0002", "place exit-0012 BUY 650 C260 MARKET"]
+
+
+def test_a_close_by_hand_is_learned_however_late_the_books_come() -> None:
+    """Stop filled, position also closed by hand, no books for minutes: the long of ours is still sold."""
+    desk = Desk()
+    desk.short(C260)
+    desk.tick(C260, 140.00)
+    desk.fill("stop-0002", 650, 140.00)
+    desk.snapshots = False
+    desk.bought_elsewhere[C260] = 650
+    for _ in range(30):
+        desk.advance(10)
+        desk.snapshot_failed()
+    desk.take()
+    desk.snapshots = True
+    desk.advance(70)
+
+    assert "place correction-0003 SELL 650 C260 MARKET" in desk.take()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import FeedBack, FeedSilent, Level
+from baseline_v1_live.core.messages import FeedBack, FeedSilent, Level, TakeSnapshot
 from baseline_v1_live.core.rules import Rules
 from tests.harness import Desk
 from tests.harness_market import C260, P260
@@ -305,3 +305,13 @@ def test_exits_go_on_while_the_feed_is_silent() -> None:
     desk.clock("15:15:00")
 
     assert desk.take() == ["cancel stop-0002"]
+
+
+def test_the_books_are_read_when_the_feed_is_back() -> None:
+    """Order updates come with the prices: after a gap the broker's books tell what was missed."""
+    desk = Desk()
+    desk.feed(FeedSilent(source="main"))
+
+    commands = desk.feed(FeedBack(source="main"))
+
+    assert any(isinstance(command, TakeSnapshot) for command in commands)

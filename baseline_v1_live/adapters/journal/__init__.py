@@ -2,7 +2,14 @@
 
 from baseline_v1_live.adapters.journal.schema import MIGRATIONS, JournalError
 from baseline_v1_live.adapters.journal.store import Journal
-from baseline_v1_live.runtime.records import OrderRecord, PositionRecord, TradeRecord
+from baseline_v1_live.runtime.records import (
+    OrderRecord,
+    PositionRecord,
+    RequestRecord,
+    StateRecord,
+    Step,
+    TradeRecord,
+)
 
 __all__ = [
     "MIGRATIONS",
@@ -10,5 +17,8 @@ __all__ = [
     "JournalError",
     "OrderRecord",
     "PositionRecord",
+    "RequestRecord",
+    "StateRecord",
+    "Step",
     "TradeRecord",
 ]

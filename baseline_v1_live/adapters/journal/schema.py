@@ -130,6 +130,27 @@ MIGRATIONS: tuple[str, ...] = (
         saved_at_ms INTEGER NOT NULL
     );
     """,
+    """
+    CREATE TABLE restart_state (
+        session TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (session, kind, key)
+    );
+    CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        request_id INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        status INTEGER,
+        took_ms INTEGER NOT NULL,
+        failure TEXT,
+        sent TEXT NOT NULL,
+        received TEXT NOT NULL
+    );
+    CREATE INDEX requests_at ON requests (at_ms);
+    """,
 )
 
 
@@ -141,15 +162,8 @@ def prepare(
     ``path`` is None in memory, where there is no write-ahead log and nothing to copy. Raises
     JournalError for a file that is not ours or is newer, and sqlite3.Error or OSError otherwise.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    # Nothing of a foreign or newer file is changed, hence these questions before anything else.
-    if version > len(migrations):
-        raise JournalError(
-            f"{name} is of a newer program (schema {version}, this one knows {len(migrations)}): "
-            "use that program, or another file"
-        )
-    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise JournalError(f"{name} is a database of another program")
+    # Nothing of a foreign or newer file is changed, hence this question before anything else.
+    version = _version(connection, name, migrations)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if path is not None and mode != "wal":
         raise JournalError(f"{name} cannot use a write-ahead log here (got {mode})")
@@ -164,6 +178,33 @@ def prepare(
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(f"PRAGMA user_version = {len(migrations)}")
     connection.execute("ROLLBACK")
+
+
+def check_readable(connection: sqlite3.Connection, name: str, migrations: Sequence[str]) -> None:
+    """Refuses a file whose tables are not exactly the newest ones; changes nothing.
+
+    Raises JournalError for a file that is no journal, or of another schema, and sqlite3.Error.
+    """
+    version = _version(connection, name, migrations)
+    if version == 0:
+        raise JournalError(f"{name} is no journal: it is empty")
+    if version < len(migrations):
+        raise JournalError(
+            f"{name} is of an older program (schema {version}, this one reads {len(migrations)}): "
+            "start the bot on it once, which brings it up to date"
+        )
+
+
+def _version(connection: sqlite3.Connection, name: str, migrations: Sequence[str]) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(migrations):
+        raise JournalError(
+            f"{name} is of a newer program (schema {version}, this one knows {len(migrations)}): "
+            "use that program, or another file"
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise JournalError(f"{name} is a database of another program")
+    return version
 
 
 def _migrate(connection: sqlite3.Connection, number: int, script: str) -> None:

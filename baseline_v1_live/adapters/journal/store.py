@@ -2,7 +2,8 @@
 
 One ``commit`` stores one step of the engine whole or not at all. Events and commands are
 append-only; orders, positions and the other tables are the state a person would ask for, and what
-a restart starts from. Market data is not stored here. The tables are explained in docs/journal.md.
+a restart starts from is stored beside them. Market data is not stored here. The tables are explained
+in docs/journal.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,20 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from baseline_v1_live.adapters.journal.schema import MIGRATIONS, JournalError, prepare
+from baseline_v1_live.adapters.journal.schema import (
+    MIGRATIONS,
+    JournalError,
+    check_readable,
+    prepare,
+)
+from baseline_v1_live.adapters.journal.statements import (
+    TABLES,
+    Statement,
+    books_of,
+    request_statements,
+    state_statements,
+    step_statements,
+)
 from baseline_v1_live.core.messages import (
     AnyCommand,
     AnyEvent,
@@ -24,64 +38,24 @@ from baseline_v1_live.core.messages import (
     Command,
     Event,
     SaveSummary,
-    SetTimer,
-    Side,
-    SnapshotTaken,
     Tick,
 )
-from baseline_v1_live.core.session import iso, ist_date
-from baseline_v1_live.runtime.records import OrderRecord, PositionRecord, TradeRecord
+from baseline_v1_live.runtime.records import (
+    OrderRecord,
+    PositionRecord,
+    RequestRecord,
+    StateRecord,
+    Step,
+    TradeRecord,
+)
 
 BUSY_TIMEOUT_MS = 5_000
 
-Record = OrderRecord | PositionRecord | TradeRecord
 RecordT = TypeVar("RecordT", OrderRecord, PositionRecord, TradeRecord)
 
 
-def _upsert(table: str, record: type[Record]) -> str:
-    """Columns are the record's fields, the first one is the key; storing again changes nothing."""
-    columns = record.__struct_fields__
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) "
-        f"VALUES ({', '.join(f':{column}' for column in columns)}) "
-        f"ON CONFLICT ({columns[0]}) DO UPDATE SET "
-        + ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-    )
-
-
-_TABLES: dict[type[Record], str] = {
-    OrderRecord: "orders",
-    PositionRecord: "positions",
-    TradeRecord: "trades",
-}
-_UPSERTS = {record: _upsert(table, record) for record, table in _TABLES.items()}
-_INSERT_EVENT = (
-    "INSERT INTO events (seq, session, at, at_ms, kind, body) "
-    "VALUES (:seq, :session, :at, :at_ms, :kind, :body)"
-)
-_INSERT_COMMAND = (
-    "INSERT INTO commands (seq, at_ms, kind, body) VALUES (:seq, :at_ms, :kind, :body)"
-)
-_INSERT_FILL = (
-    "INSERT INTO fills (order_id, filled_quantity, filled_value_paise, at_ms) "
-    "VALUES (:order_id, :filled_quantity, :filled_value_paise, :at_ms) ON CONFLICT DO NOTHING"
-)
-_INSERT_LEG = (
-    "INSERT INTO position_legs (position_id, leg, symbol, side, ratio) "
-    "VALUES (:position_id, :leg, :symbol, :side, :ratio) ON CONFLICT DO NOTHING"
-)
-_INSERT_SUMMARY = (
-    "INSERT INTO daily_summary "
-    "(session, exit_reason, r_milli, pnl_paise, charges_paise, trades, saved_at_ms) "
-    "VALUES (:date, :exit_reason, :r_milli, :pnl_paise, :charges_paise, :trades, :saved_at_ms) "
-    "ON CONFLICT DO NOTHING"
-)
-
-Statement = tuple[str, dict[str, Any]]
-
-
 class Journal:
-    """An open journal; one writer, used from one thread. A context manager that closes itself."""
+    """An open journal, used from one thread at a time. A context manager that closes itself."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._db = connection
@@ -95,30 +69,72 @@ class Journal:
         *,
         migrations: Sequence[str] = MIGRATIONS,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        any_thread: bool = False,
     ) -> Self:
         """The journal of a file, created or brought to the newest schema; the folder must exist.
 
         An older journal is copied to ``<name>.v<old version>.bak`` first. ``busy_timeout_ms`` is
-        how long a write waits for another one. Raises JournalError when the file is no journal,
-        is of a newer program, or cannot be written.
+        how long a write waits for another one. ``any_thread``: it may be handed to another thread
+        than the one that opened it; two must still not use it at once. Raises JournalError when
+        the file is no journal, is of a newer program, or cannot be written.
         """
         if not path.parent.is_dir():
             raise JournalError(f"{path}: the folder {path.parent} does not exist")
-        return cls._opened(str(path), path, migrations, busy_timeout_ms)
+        return cls._opened(str(path), path, migrations, busy_timeout_ms, any_thread)
+
+    @classmethod
+    def open_read_only(
+        cls,
+        path: Path,
+        *,
+        migrations: Sequence[str] = MIGRATIONS,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        any_thread: bool = False,
+    ) -> Self:
+        """The journal of a file for reading, also while a bot writes it: each question sees the
+        newest steps. Nothing is changed, so an older journal is refused instead of migrated.
+
+        Raises JournalError when there is no such file, or when it is no journal of this schema.
+        """
+        name = str(path)
+        connection: sqlite3.Connection | None = None
+        try:
+            if not path.is_file():
+                raise JournalError(f"{name}: there is no such journal")
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(
+                address, uri=True, isolation_level=None, check_same_thread=not any_thread
+            )
+            connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}")
+            check_readable(connection, name, migrations)
+        except (sqlite3.Error, OSError) as error:
+            _close(connection)
+            raise JournalError(f"{name} cannot be read as a journal: {error}") from error
+        except BaseException:
+            _close(connection)
+            raise
+        return cls(connection, name)
 
     @classmethod
     def in_memory(cls) -> Self:
         """A journal that is gone when it is closed."""
-        return cls._opened(":memory:", None, MIGRATIONS, BUSY_TIMEOUT_MS)
+        return cls._opened(":memory:", None, MIGRATIONS, BUSY_TIMEOUT_MS, any_thread=False)
 
     @classmethod
     def _opened(
-        cls, name: str, path: Path | None, migrations: Sequence[str], busy_timeout_ms: int
+        cls,
+        name: str,
+        path: Path | None,
+        migrations: Sequence[str],
+        busy_timeout_ms: int,
+        any_thread: bool,
     ) -> Self:
         connection: sqlite3.Connection | None = None
         try:
             # No implicit transactions: every BEGIN and COMMIT is written out.
-            connection = sqlite3.connect(name, isolation_level=None)
+            connection = sqlite3.connect(
+                name, isolation_level=None, check_same_thread=not any_thread
+            )
             connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}")
             prepare(connection, name, path, migrations)
         except (sqlite3.Error, OSError) as error:
@@ -153,26 +169,38 @@ class Journal:
         orders: Sequence[OrderRecord] = (),
         positions: Sequence[PositionRecord] = (),
         trades: Sequence[TradeRecord] = (),
+        state: Sequence[StateRecord] = (),
     ) -> None:
         """Stores one step of the engine: its event, its commands, and the records it changed.
 
         On return the step is on the disk; when JournalError is raised, nothing of it is. Ticks and
         bars are not stored, nor are SetTimer commands, nor a snapshot whose books equal those of
         the snapshot before; a step that leaves nothing to store touches no file. Fills, legs and
-        the day's summary follow from the records and commands. Orders, positions and trades may be
-        given again; an event's ``seq`` may not.
+        the day's summary follow from the records and commands. Orders, positions, trades and state
+        may be given again; an event's ``seq`` may not.
         """
-        books = _books(event)
-        statements = _statements(commands, event, orders, positions, trades)
-        if not isinstance(event, Tick | BarsLoaded) and not (books and books == self._books):
-            stamp = {"session": ist_date(event.at_ms).isoformat(), "at": iso(event.at_ms)}
-            statements.insert(0, (_INSERT_EVENT, _message(event, event) | stamp))
-        if not statements:
-            return
-        with self._transaction(f"step {event.seq} was not stored"):
-            for statement, values in statements:
-                self._db.execute(statement, values)
-        self._books = books or self._books
+        self.commit_steps([Step(event, commands, orders, positions, trades, state)])
+
+    def commit_steps(self, steps: Sequence[Step]) -> None:
+        """Stores several steps together, in their order: all of them, or none with JournalError."""
+        books = self._books
+        statements: list[Statement] = []
+        for step in steps:
+            statements += step_statements(step, books)
+            books = books_of(step.event) or books
+        if statements:
+            self._write(statements, f"{_named(steps)} not stored")
+        self._books = books
+
+    def save_state(self, records: Sequence[StateRecord]) -> None:
+        """Stores what a restart needs, apart from any step; all of it or none."""
+        if records:
+            self._write(state_statements(records), "the state for a restart was not stored")
+
+    def save_requests(self, records: Sequence[RequestRecord]) -> None:
+        """Stores questions to the gateway with their answers; all of them or none."""
+        if records:
+            self._write(request_statements(records), "requests to the gateway were not stored")
 
     def append(self, event: Event) -> None:
         """Stores one event that caused nothing.
@@ -182,6 +210,11 @@ class Journal:
         if isinstance(event, Tick | BarsLoaded):
             raise ValueError(f"{type(event).__name__} is market data and belongs to the recorder")
         self.commit(event)
+
+    def _write(self, statements: Sequence[Statement], failure: str) -> None:
+        with self._transaction(failure):
+            for statement, values in statements:
+                self._db.execute(statement, values)
 
     @contextmanager
     def _transaction(self, failure: str) -> Iterator[None]:
@@ -233,6 +266,21 @@ class Journal:
             return SaveSummary(date=date, **dict(zip(names, rest, strict=True)))
         return None
 
+    def state(self, session: str) -> list[StateRecord]:
+        """What a restart needs of a session, the newest of each kind and key."""
+        query = "SELECT kind, key, body FROM restart_state WHERE session = ? ORDER BY rowid"
+        return [
+            StateRecord(session=session, kind=kind, key=key, body=body.encode())
+            for kind, key, body in self._rows(query, session)
+        ]
+
+    def requests(self, since_ms: int = 0) -> list[RequestRecord]:
+        """The questions to the gateway since an instant, in the order they were stored."""
+        columns = RequestRecord.__struct_fields__
+        query = f"SELECT {', '.join(columns)} FROM requests WHERE at_ms >= ? ORDER BY id"
+        rows = self._rows(query, since_ms)
+        return [RequestRecord(**dict(zip(columns, row, strict=True))) for row in rows]
+
     def last_seq(self) -> int:
         """The highest sequence number stored, of events and of commands; 0 when there is none."""
         query = "SELECT max(seq) FROM (SELECT seq FROM events UNION ALL SELECT seq FROM commands)"
@@ -253,7 +301,7 @@ class Journal:
 
     def _records(self, record: type[RecordT], session: str | None) -> list[RecordT]:
         columns = record.__struct_fields__
-        query = f"SELECT {', '.join(columns)} FROM {_TABLES[record]}"
+        query = f"SELECT {', '.join(columns)} FROM {TABLES[record]}"
         if session is not None:
             query += " WHERE session = ?"
         rows = self._rows(f"{query} ORDER BY rowid", *([] if session is None else [session]))
@@ -266,49 +314,9 @@ class Journal:
             raise JournalError(f"{self._name} cannot be read: {error}") from error
 
 
-def _books(event: Event) -> tuple[object, ...]:
-    """What a snapshot says of the broker's books; empty for every other event."""
-    if isinstance(event, SnapshotTaken):
-        return (event.orders, event.trades, event.positions)
-    return ()
-
-
-def _statements(
-    commands: Sequence[Command],
-    event: Event,
-    orders: Sequence[OrderRecord],
-    positions: Sequence[PositionRecord],
-    trades: Sequence[TradeRecord],
-) -> list[Statement]:
-    found: list[Statement] = []
-    for command in commands:
-        if not isinstance(command, SetTimer):
-            found.append((_INSERT_COMMAND, _message(command, event)))
-        if isinstance(command, SaveSummary):
-            saved = {"saved_at_ms": event.at_ms}
-            found.append((_INSERT_SUMMARY, msgspec.structs.asdict(command) | saved))
-    for order in orders:
-        values = msgspec.to_builtins(order)
-        found.append((_UPSERTS[OrderRecord], values))
-        if order.filled_quantity > 0:
-            found.append((_INSERT_FILL, values | {"at_ms": event.at_ms}))
-    for position in positions:
-        values = msgspec.to_builtins(position)
-        found.append((_UPSERTS[PositionRecord], values))
-        # The bot only sells to open, so the one leg of a plain position is a sale.
-        leg = {"leg": 1, "side": str(Side.SELL), "ratio": 1}
-        found.append((_INSERT_LEG, values | leg))
-    found += [(_UPSERTS[TradeRecord], msgspec.to_builtins(trade)) for trade in trades]
-    return found
-
-
-def _message(message: Event | Command, cause: Event) -> dict[str, Any]:
-    return {
-        "seq": cause.seq,
-        "at_ms": cause.at_ms,
-        "kind": type(message).__name__,
-        "body": msgspec.json.encode(message).decode(),
-    }
+def _named(steps: Sequence[Step]) -> str:
+    first, last = steps[0].event.seq, steps[-1].event.seq
+    return f"step {first} was" if len(steps) == 1 else f"steps {first} to {last} were"
 
 
 def _close(connection: sqlite3.Connection | None) -> None:

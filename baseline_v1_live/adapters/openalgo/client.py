@@ -49,6 +49,7 @@ _ORDER_HOLD_MS = 1_000
 ENTRY_PATIENCE_MS = 2_000
 
 ValueT = TypeVar("ValueT")
+Answer = OrderUpdated | OrderRefused | OutcomeUnknown
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +88,9 @@ class OpenAlgoClient:
         self._kept: dict[Hashable, object] = {}
         self._kept_date: dt.date | None = None
         self._skipped: set[str] = set()
+        self._told: dict[str, OrderUpdated] = {}
+        self._end_told: dict[str, asyncio.Event] = {}
+        self._answers: dict[str, asyncio.Future[Answer | None]] = {}
 
     def __repr__(self) -> str:
         return f"OpenAlgoClient({self._transport!r})"
@@ -175,38 +179,97 @@ class OpenAlgoClient:
                 self._say_once(reason)
         return read
 
-    async def query(self, command: QueryOrder) -> OrderUpdated | OrderRefused | OutcomeUnknown:
+    def hear(self, update: OrderUpdated) -> None:
+        """Take the stream's word on an order, as a second witness in proofs. Only what a broker has
+        pushed in our own mode may be given (``proof.PUSHED_BY``).
+        """
+        self._told[update.broker_order_id] = update
+        waiting = self._end_told.pop(update.broker_order_id, None) if proof.is_end(update) else None
+        if waiting is not None:
+            waiting.set()
+
+    async def query(self, command: QueryOrder) -> Answer:
         """One order's status joined with its fills; ``proven`` as proof.py has it.
 
         A gateway that does not find the order refuses the question; that proves nothing about it.
+        A question that comes while the same is being asked waits for that answer, and takes it when it
+        proves an end: the stream's news and the cancel's answer both ask, a millisecond apart.
         """
-        first = await self._look(command)
+        known_as = command.broker_order_id
+        asked_before = self._answers.get(known_as)
+        if asked_before is not None:
+            answer = await asyncio.shield(asked_before)
+            if isinstance(answer, OrderUpdated) and proof.is_proven_end(answer):
+                return answer
+        done = self._answers[known_as] = asyncio.get_running_loop().create_future()
+        answer = None
+        try:
+            answer = await self._prove(command)
+            return answer
+        finally:
+            done.set_result(answer)
+            if self._answers.get(known_as) is done:
+                del self._answers[known_as]
+
+    async def _prove(self, command: QueryOrder) -> Answer:
+        known_as = command.broker_order_id
+        first = await self._look(command, side_by_side=True)
         if not isinstance(first, proof.Sighting):
             return first
-        if not proof.needs_second_look(first):
-            return proof.updated(command.order_id, first, None)
-        await self._sleep(proof.SECOND_LOOK_S)
-        second = await self._look(command)
+        if not proof.needs_second_look(first, self._told.get(known_as)):
+            return proof.updated(command.order_id, first, None, self._told.get(known_as))
+        paused = await self._pause_unless_told(known_as)
+        if proof.agrees(first, self._told.get(known_as)):
+            return proof.updated(command.order_id, first, None, self._told.get(known_as))
+        second = await self._look(command, side_by_side=False)
         if not isinstance(second, proof.Sighting):
             return second
-        return proof.updated(command.order_id, second, first)
+        # Two looks are compared only when the whole pause lies between them.
+        before = first if paused else None
+        return proof.updated(command.order_id, second, before, self._told.get(known_as))
 
-    async def _look(self, command: QueryOrder) -> proof.Sighting | OrderRefused | OutcomeUnknown:
-        row = await self.order_status(command.broker_order_id)
+    async def _look(
+        self, command: QueryOrder, *, side_by_side: bool
+    ) -> proof.Sighting | OrderRefused | OutcomeUnknown:
+        """Status and trades of one order. One after the other, every fill before an end is among the
+        trades; side by side takes one round trip, and what it shows needs a second witness.
+        """
+        trades: Book[BrokerTrade] | Unreadable
+        if side_by_side:
+            row, trades = await asyncio.gather(
+                self.order_status(command.broker_order_id), self.trade_book()
+            )
+        else:
+            row = await self.order_status(command.broker_order_id)
         if isinstance(row, Unreadable):
             if row.status == 404:
                 return OrderRefused(
                     order_id=command.order_id, request=Request.QUERY, message=row.reason
                 )
             return self._no_answer(command, row.reason)
-        # After the status, so that every fill before an end is in it.
-        trades = await self.trade_book()
+        if not side_by_side:
+            trades = await self.trade_book()
         if isinstance(trades, Unreadable):
             return self._no_answer(command, trades.reason)
         sighting = proof.join(command.broker_order_id, row, trades.rows)
         if isinstance(sighting, Unreadable):
             return self._no_answer(command, sighting.reason)
         return sighting
+
+    async def _pause_unless_told(self, broker_order_id: str) -> bool:
+        """Wait before the second look; False when the stream has said an end meanwhile."""
+        told = self._end_told.setdefault(broker_order_id, asyncio.Event())
+        waits = [
+            asyncio.ensure_future(self._sleep(proof.SECOND_LOOK_S)),
+            asyncio.ensure_future(told.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in waits:
+                waiting.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        return not told.is_set()
 
     def _no_answer(self, command: QueryOrder, reason: str) -> OutcomeUnknown:
         return OutcomeUnknown(order_id=command.order_id, request=Request.QUERY, message=reason)

@@ -152,6 +152,11 @@ class Feed:
             await self._pause(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
             failures += 1
 
+    async def reconnect(self) -> None:
+        """Give up a connection that is of no use; ``run`` makes another one."""
+        if self._socket is not None:
+            await self._socket.close()
+
     async def close(self) -> None:
         """Close the socket and let ``run`` return."""
         self._closing.set()

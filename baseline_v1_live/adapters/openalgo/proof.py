@@ -3,8 +3,20 @@
 - Every unit is in the trade book: complete, whatever the status row says.
 - Alive (open, trigger pending, an unclear word): proven alive, with the fills so far.
 - Complete, but the trade book does not have every unit: looked at again; if it stays so, a claim.
-- Cancelled or rejected: looked at again 0.5 s later, because a status row may for a moment be its
-  neighbour's (a known fault of the gateway). Proven when status and fills are the same both times.
+- Cancelled or rejected: proven by one look when the stream has said the same end with the same fills,
+  or else by two looks 0.5 s apart that show the same status and the same fills.
+
+Why one look alone is no proof: the zerodha mapper of the gateway gives a row whose status it does not
+know, such as CANCEL PENDING, the status of the row before it. After five cancellations that neighbour
+may well be a cancelled order, while the stop still can fill. The order book and the status of one order
+go through the same mapper, and the acknowledgement of the cancel comes before the exchange's: none of
+them is a second witness. The trade book and the position book are honest about what has filled, and say
+nothing about what still can.
+
+Why the stream is a second witness: the broker pushes each order by itself and the gateway translates
+each message by itself, CANCEL PENDING into "open"; an end is pushed with the final filled quantity. It
+counts only from brokers whose messages are pushed (``PUSHED_BY``): for others the gateway polls the
+order book every few seconds and passes the rows on, so their updates are the same witness again.
 """
 
 from __future__ import annotations
@@ -24,7 +36,16 @@ from baseline_v1_live.core.messages import (
 )
 
 SECOND_LOOK_S = 0.5
+# The gateway's names of brokers whose order updates it gets pushed (services/order_update_service.py
+# of OpenAlgo), and its own paper engine. Groww is polled; any other broker has no updates.
+PUSHED_BY = frozenset(
+    {
+        "aliceblue", "angel", "arrow", "definedge", "dhan", "fyers", "iiflcapital", "indmoney",
+        "kotak", "nubra", "sandbox", "upstox", "zerodha",
+    }
+)  # fmt: skip
 _ENDED = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
+_UNFILLED_END = frozenset({BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -60,13 +81,42 @@ def join(
     return Sighting(order, trade.filled_quantity, trade.filled_value_paise, row.filled_quantity)
 
 
-def needs_second_look(seen: Sighting) -> bool:
-    """Whether one look proves nothing: an end that the trade book does not make certain."""
-    return seen.order.status in _ENDED and not seen.whole
+def is_end(told: OrderUpdated) -> bool:
+    """Whether the stream's word says that an order is over without being complete."""
+    return told.status in _UNFILLED_END
 
 
-def updated(order_id: str, seen: Sighting, before: Sighting | None) -> OrderUpdated:
-    """The core's event of the last look; ``before`` is the look half a second earlier, if any."""
+def is_proven_end(answer: OrderUpdated) -> bool:
+    """Whether an answer proves that an order is over: then it answers later questions as well."""
+    return answer.proven and answer.status in _ENDED
+
+
+def agrees(seen: Sighting, told: OrderUpdated | None) -> bool:
+    """Whether a look and the stream show the same end with the same fills."""
+    return (
+        told is not None
+        and is_end(told)
+        and told.status is seen.order.status
+        and told.filled_quantity == seen.filled_quantity
+        and _row_agrees(seen)
+    )
+
+
+def needs_second_look(seen: Sighting, told: OrderUpdated | None) -> bool:
+    """Whether one look proves nothing: an end that neither the trade book nor the stream makes
+    certain, or an order that lives in its row and is over in the stream.
+    """
+    if seen.whole or agrees(seen, told):
+        return False
+    return seen.order.status in _ENDED or (told is not None and is_end(told))
+
+
+def updated(
+    order_id: str, seen: Sighting, before: Sighting | None, told: OrderUpdated | None
+) -> OrderUpdated:
+    """The core's event of the last look. ``before`` is the look half a second earlier, if any,
+    ``told`` the stream's newest word.
+    """
     status = BrokerStatus.COMPLETE if seen.whole else seen.order.status
     order = seen.order
     return OrderUpdated(
@@ -80,17 +130,20 @@ def updated(order_id: str, seen: Sighting, before: Sighting | None) -> OrderUpda
         trigger_price_paise=order.trigger_price_paise,
         # A market order's price is the broker's own, or a reference.
         limit_price_paise=None if order.order_type is OrderType.MARKET else order.limit_price_paise,
-        proven=_proven(seen, before),
+        proven=_proven(seen, before, told),
         message=order.message,
     )
 
 
-def _proven(seen: Sighting, before: Sighting | None) -> bool:
-    if seen.whole or seen.order.status not in _ENDED:
+def _proven(seen: Sighting, before: Sighting | None, told: OrderUpdated | None) -> bool:
+    if seen.whole or seen.order.status not in _ENDED or agrees(seen, told):
         return True
-    if seen.order.status is BrokerStatus.COMPLETE or before is None:
+    if seen.order.status is BrokerStatus.COMPLETE or before is None or not _row_agrees(seen):
         return False
-    if seen.told_quantity not in (None, seen.filled_quantity):
-        return False  # The row knows of fills that the trade book does not have yet.
     same = (before.order.status, before.filled_quantity, before.filled_value_paise)
     return same == (seen.order.status, seen.filled_quantity, seen.filled_value_paise)
+
+
+def _row_agrees(seen: Sighting) -> bool:
+    """Whether the row does not know of fills that the trade book does not have yet."""
+    return seen.told_quantity in (None, seen.filled_quantity)

@@ -11,7 +11,8 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 
 import aiohttp
@@ -30,7 +31,11 @@ IDLE_S = 1.0
 
 
 class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
-    """One request and its answer, without the key; bodies are cut. Instants are epoch milliseconds."""
+    """One request and its answer, without the key; bodies are cut. Instants are epoch milliseconds.
+
+    ``date_ms`` is the gateway's own time of the answer, in whole seconds rounded down; None where it
+    does not tell.
+    """
 
     request_id: int
     path: str
@@ -40,6 +45,7 @@ class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None
     started_at_ms: int
     took_ms: int
+    date_ms: int | None = None
 
 
 class Secret:
@@ -125,6 +131,7 @@ class Transport:
                 failure=reply.failure,
                 started_at_ms=started_ms,
                 took_ms=round((time.monotonic() - clock) * 1000),
+                date_ms=reply.date_ms,
             )
             try:
                 self._observer(exchanged)
@@ -147,7 +154,8 @@ class Transport:
                 received = await _read(response.content)
                 if received is None:
                     return Reply(status=response.status, text="too long", failure=Failure.OTHER)
-                return parse_reply(response.status, self._key.scrub(received))
+                reply = parse_reply(response.status, self._key.scrub(received))
+                return msgspec.structs.replace(reply, date_ms=_date_ms(response.headers))
         except Exception as error:
             # Not only aiohttp's own: whatever broke, the request may have gone out before.
             return Reply(text=self._key.scrub(_words(error)), failure=_failure(error))
@@ -169,6 +177,14 @@ async def _read(stream: aiohttp.StreamReader) -> str | None:
         if len(received) > BODY_BYTES_MAX:
             return None
     return received.decode("utf-8", "replace")
+
+
+def _date_ms(headers: Mapping[str, str]) -> int | None:
+    """The instant of a ``Date`` header, which HTTP writes as ``Thu, 26 Nov 2026 04:00:00 GMT``."""
+    try:
+        return int(parsedate_to_datetime(headers["Date"]).timestamp()) * 1000
+    except (KeyError, ValueError):
+        return None
 
 
 def _failure(error: Exception) -> Failure:

@@ -118,9 +118,13 @@ class Books:
         self.orders[order.orderid] = order
         self._by_exchange_id[exchange_id] = order
 
+    def known_as(self, exchange_id: str) -> BookOrder:
+        """The order that the exchange names so."""
+        return self._by_exchange_id[exchange_id]
+
     def take(self, event: OrderUpdated, at_ms: int, trade_id: str) -> BookOrder | None:
         """Take the exchange's word; the order when its status or its fills changed, else None."""
-        order = self._by_exchange_id[event.broker_order_id]
+        order = self.known_as(event.broker_order_id)
         was = (order.status, order.filled_quantity)
         filled = event.filled_quantity or 0
         quantity = filled - order.filled_quantity

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,30 +17,48 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """Clock, faults and the exchange's own books."""
+    """Clock, faults, the exchange's own books and their history."""
 
     def __init__(self, server: OpenAlgoServer) -> None:
         self._server = server
+        day = server.venue.day
+        self._session = {
+            "date": day.date.isoformat(),
+            "open_ms": at_ist(day.date, SESSION_OPEN),
+            "close_ms": at_ist(day.date, session_close(day.date)),
+            "expiry": day.expiry.isoformat(),
+            "atm": day.atm_paise / 100,
+        }
 
     def add_to(self, app: web.Application) -> None:
         """Put the routes into an application."""
         app.router.add_get("/sim/clock", self._clock)
         app.router.add_get("/sim/books", self._books)
+        app.router.add_get("/sim/audit", self._audit)
         app.router.add_post("/sim/pause", self._pause)
         app.router.add_post("/sim/resume", self._resume)
+        app.router.add_post("/sim/speed", self._speed)
         app.router.add_post("/sim/advance", self._advance)
         app.router.add_post("/sim/fault", self._fault)
 
     async def _clock(self, _: web.Request) -> web.Response:
-        return web.json_response(self._clock_state())
+        return _json(self._clock_state())
 
     async def _pause(self, _: web.Request) -> web.Response:
         self._server.pause()
-        return web.json_response(self._clock_state())
+        return _json(self._clock_state())
 
     async def _resume(self, _: web.Request) -> web.Response:
         self._server.resume()
-        return web.json_response(self._clock_state())
+        return _json(self._clock_state())
+
+    async def _speed(self, request: web.Request) -> web.Response:
+        try:
+            order = await request.json()
+            self._server.clock.set_speed(float(order["speed"]))
+        except (ValueError, KeyError, TypeError) as error:
+            return _refused(error)
+        return _json(self._clock_state())
 
     async def _advance(self, request: web.Request) -> web.Response:
         try:
@@ -49,7 +66,7 @@ class Control:
             await self._server.advance_to(int(order["to_ms"]))
         except (ValueError, KeyError, TypeError) as error:
             return _refused(error)
-        return web.json_response(self._clock_state())
+        return _json(self._clock_state())
 
     async def _fault(self, request: web.Request) -> web.Response:
         try:
@@ -71,8 +88,7 @@ class Control:
         if order["name"] == "drop_stream":
             self._server.stream.drop_all()
         else:
-            seconds = float(order.get("seconds", 1.0))
-            self._server.stream.silent_until = time.monotonic() + seconds
+            self._server.stream.silence(float(order.get("seconds", 1.0)))
 
     async def _books(self, _: web.Request) -> web.Response:
         self._server.catch_up()
@@ -85,29 +101,36 @@ class Control:
             row["orderid"] = ours.get(row["broker_order_id"])
         return web.json_response({key: books[key] for key in ("orders", "trades", "positions")})
 
+    async def _audit(self, request: web.Request) -> web.Response:
+        try:
+            since = int(request.query.get("since", "0"))
+        except ValueError as error:
+            return _refused(error)
+        self._server.catch_up()
+        return _json(self._server.venue.audit.page(since))
+
     def _clock_state(self) -> dict[str, Any]:
         clock, venue = self._server.clock, self._server.venue
-        date = venue.day.date
+        now_ms = clock.now_ms()
         return {
-            "now_ms": clock.now_ms(),
-            "now": iso(clock.now_ms()),
+            "now_ms": now_ms,
+            "now": iso(now_ms),
             "played_to_ms": venue.now_ms,
             "speed": clock.speed,
             "running": clock.running,
             "holds": list(clock.holds),
-            "session": {
-                "date": date.isoformat(),
-                "open_ms": at_ist(date, SESSION_OPEN),
-                "close_ms": at_ist(date, session_close(date)),
-                "expiry": venue.day.expiry.isoformat(),
-                "atm": venue.day.atm_paise / 100,
-            },
+            "over": venue.over,
+            "session": self._session,
             "profile": venue.profile.name,
             "analyze": venue.analyze,
             "clients": len(self._server.stream.clients),
             "faults_waiting": [vars(fault) for fault in self._server.faults.waiting],
             "faults_known": [*FAULTS, *STREAM_FAULTS],
         }
+
+
+def _json(body: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 
 def _refused(error: Exception) -> web.Response:

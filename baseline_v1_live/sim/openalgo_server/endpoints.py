@@ -208,6 +208,19 @@ def history(venue: Venue, body: dict[str, Any]) -> Answer:
     )
 
 
+def intervals(_: Venue, __: dict[str, Any]) -> Answer:
+    """What history takes, by unit."""
+    made = {
+        "seconds": [],
+        "minutes": [name for name in _MINUTES if name.endswith("m")],
+        "hours": [name for name in _MINUTES if name.endswith("h")],
+        "days": ["D"],
+        "weeks": [],
+        "months": [],
+    }
+    return _success(made)
+
+
 def expiry(venue: Venue, body: dict[str, Any]) -> Answer:
     """Expiry dates with dashes; none for an unknown underlying."""
     dates = reference.expiries(venue.market, body["symbol"], body["instrumenttype"])
@@ -226,7 +239,8 @@ def search(venue: Venue, body: dict[str, Any]) -> Answer:
 
 def holidays(venue: Venue, body: dict[str, Any]) -> Answer:
     """Holidays of a year, of the simulated one by default."""
-    return _success(reference.holidays(body.get("year") or ist_date(venue.now_ms).year))
+    year = body.get("year") or ist_date(venue.now_ms).year
+    return _success(reference.holidays(year, venue.day.date))
 
 
 def timings(venue: Venue, body: dict[str, Any]) -> Answer:
@@ -254,6 +268,7 @@ DATA_HANDLERS: dict[str, Handler] = {
     "multiquotes": multiquotes,
     "depth": depth,
     "history": history,
+    "intervals": intervals,
     "expiry": expiry,
     "symbol": symbol,
     "search": search,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from baseline_v1_live.core.instruments import Contract
 from baseline_v1_live.core.session import MINUTE_MS
 from baseline_v1_live.runtime.ports import TapeRow
@@ -29,13 +31,14 @@ class MinuteBar:
 class Instrument:
     """A symbol and what its ticks have said; everything is 0 before the first one.
 
-    ``first`` stands in for the previous close, which a tape does not carry.
+    ``previous`` stands in for the previous close, which a tape does not carry: its first price.
     """
 
     symbol: str
     exchange: str
     token: int
     contract: Contract | None
+    previous: int = 0
     at_ms: int = 0
     ltp: int = 0
     bid: int = 0
@@ -76,6 +79,11 @@ class Instrument:
         bar.volume += traded
 
     @property
+    def last(self) -> int:
+        """What a quote shows as the last price: before the first tick, the previous close."""
+        return self.ltp or self.previous
+
+    @property
     def average_paise(self) -> float:
         """Volume-weighted mean price of the day so far."""
         return self.turnover / self.volume if self.volume else 0.0
@@ -91,11 +99,24 @@ class Market:
             contract = day.contracts.get(symbol)
             exchange = OPTION_EXCHANGE if contract else INDEX_EXCHANGE
             self.by_symbol[symbol] = Instrument(symbol, exchange, 10_000 + number, contract)
+        for symbol, price in _first_prices(day):
+            self.by_symbol[symbol].previous = price
 
     def find(self, symbol: str, exchange: str) -> Instrument | None:
         """The instrument, or None when the day does not have it on that exchange."""
         instrument = self.by_symbol.get(symbol)
         return instrument if instrument is not None and instrument.exchange == exchange else None
+
+
+def _first_prices(day: MarketDay) -> list[tuple[str, int]]:
+    """Each symbol's first price on the tape; symbols without any are left out."""
+    priced = np.flatnonzero(day.ltp_paise > 0)
+    numbers, places = np.unique(day.symbol_index[priced], return_index=True)
+    prices = day.ltp_paise[priced[places]]
+    return [
+        (day.symbols[number], price)
+        for number, price in zip(numbers.tolist(), prices.tolist(), strict=True)
+    ]
 
 
 def bars_of(instrument: Instrument, minutes: int, open_ms: int) -> list[MinuteBar]:

@@ -83,8 +83,8 @@ def search(market: Market, query: str, exchange: str | None) -> list[dict[str, A
     ]
 
 
-def holidays(year: int) -> list[dict[str, Any]]:
-    """The year's holidays on fixed dates."""
+def holidays(year: int, played: dt.date) -> list[dict[str, Any]]:
+    """The year's holidays on fixed dates, without the day that is played."""
     return [
         {
             "date": dt.date(year, month, day).isoformat(),
@@ -94,6 +94,7 @@ def holidays(year: int) -> list[dict[str, Any]]:
             "open_exchanges": [],
         }
         for month, day, description in _FIXED_HOLIDAYS
+        if dt.date(year, month, day) != played
     ]
 
 

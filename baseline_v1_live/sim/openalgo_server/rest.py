@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from baseline_v1_live.sim.openalgo_server.clock import ServerClock
 from baseline_v1_live.sim.openalgo_server.endpoints import ACCOUNT_HANDLERS, DATA_HANDLERS
 from baseline_v1_live.sim.openalgo_server.faults import Fault, Faults
 from baseline_v1_live.sim.openalgo_server.limits import RateLimits
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 HANDLERS = {**ORDER_HANDLERS, **ACCOUNT_HANDLERS, **DATA_HANDLERS}
 # Their answers and errors carry "mode" while the analyzer is on; the others come from the broker.
 _WITH_MODE = ORDER_HANDLERS.keys() | ACCOUNT_HANDLERS.keys()
+# Those that change orders; the others only ask.
+ORDER_REQUESTS = ORDER_HANDLERS.keys() - {"orderstatus", "openposition"}
 _CAN_STALL = frozenset({"placeorder", "placesmartorder", "closeposition"})
 _NOT_JSON = "The browser (or proxy) sent a request that this server could not understand."
 _BROKEN = "An unexpected error occurred"
@@ -38,6 +41,7 @@ class Rest:
     def __init__(
         self,
         venue: Venue,
+        clock: ServerClock,
         stream: Stream,
         faults: Faults,
         limits: RateLimits | None,
@@ -45,6 +49,7 @@ class Rest:
         catch_up: Callable[[], None],
     ) -> None:
         self._venue = venue
+        self._clock = clock
         self._stream = stream
         self._faults = faults
         self._limits = limits
@@ -58,14 +63,18 @@ class Rest:
         endpoint = request.match_info["endpoint"].rstrip("/")
         if request.method != "POST" or endpoint not in HANDLERS:
             return not_found(request)
+        self._bring_up_to_date()
         if self._limits is not None:
             refusal = self._limits.refusal(request.remote or "", endpoint)
             if refusal is not None:
+                self._note(endpoint, None, limited=True)
                 return web.json_response({"message": refusal}, status=429)
         try:
             body = json.loads(await request.text())
         except ValueError:
+            self._note(endpoint, None)
             return web.json_response({"message": _NOT_JSON}, status=400)
+        self._note(endpoint, body)
         fault = self._faults.take(endpoint)
         if fault is not None and not fault.after:
             return await self._spoil(request, fault, 200, {"status": "success"})
@@ -86,10 +95,8 @@ class Rest:
             return 403, {"status": "error", "message": "Invalid openalgo apikey"}
         if endpoint == "history" and self._limits is not None:
             async with self._history_turn:
-                await asyncio.sleep(self._venue.profile.history_gap_s)
-        # Up to now the tape has played without this call: its ticks and fills come first.
-        self._catch_up()
-        self._stream.publish_orders(self._venue.take_updates())
+                await self._clock.wait(self._venue.profile.history_gap_s)
+        self._bring_up_to_date()
         flat_before = self._flat()
         try:
             status, reply = HANDLERS[endpoint](self._venue, checked)
@@ -102,9 +109,18 @@ class Rest:
             status, reply = 500, {"status": "error", "message": _BROKEN}
         updates = self._venue.take_updates()
         if endpoint in _CAN_STALL and updates and self._venue.analyze:
-            await asyncio.sleep(self._stall_s(updates, self._flat() - flat_before))
+            await self._clock.wait(self._stall_s(updates, self._flat() - flat_before))
         self._stream.publish_orders(updates)
         return status, reply | mode
+
+    def _bring_up_to_date(self) -> None:
+        """Up to now the tape has played without this call: its ticks and fills come first."""
+        self._catch_up()
+        self._stream.publish_orders(self._venue.take_updates())
+
+    def _note(self, endpoint: str, body: Any, *, limited: bool = False) -> None:
+        order = body if endpoint in ORDER_REQUESTS and isinstance(body, dict) else None
+        self._venue.audit.call(self._venue.now_ms, endpoint, order, limited=limited)
 
     def _flat(self) -> set[str]:
         return {key[0] for key, held in self._venue.books.positions.items() if not held.quantity}
@@ -115,9 +131,8 @@ class Rest:
         self._seen |= new
         return self._venue.profile.stall_s * len(new | flattened)
 
-    @staticmethod
     async def _spoil(
-        request: web.Request, fault: Fault, status: int, reply: dict[str, Any]
+        self, request: web.Request, fault: Fault, status: int, reply: dict[str, Any]
     ) -> web.StreamResponse:
         text = json.dumps(reply)
         if fault.name.startswith("drop_"):
@@ -136,7 +151,7 @@ class Rest:
         if fault.name == "success_without_id":
             reply = {key: value for key, value in reply.items() if key != "orderid"}
         else:
-            await asyncio.sleep(fault.seconds)
+            await self._clock.wait(fault.seconds)
         return web.json_response(reply, status=status)
 
 

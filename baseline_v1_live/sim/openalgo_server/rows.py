@@ -206,10 +206,10 @@ def quote(instrument: Instrument) -> dict[str, Any]:
         "bid": instrument.bid / 100,
         "high": instrument.high / 100,
         "low": instrument.low / 100,
-        "ltp": instrument.ltp / 100,
+        "ltp": instrument.last / 100,
         "oi": 0,
         "open": instrument.first / 100,
-        "prev_close": instrument.first / 100,
+        "prev_close": instrument.previous / 100,
         "volume": instrument.volume,
     }
 
@@ -260,7 +260,7 @@ def stream_data(instrument: Instrument, mode: int) -> dict[str, Any]:
             "open": instrument.first / 100,
             "high": instrument.high / 100,
             "low": instrument.low / 100,
-            "close": instrument.first / 100,
+            "close": instrument.previous / 100,
             "oi": 0,
             "open_interest": 0,
         }

@@ -79,7 +79,7 @@ _MARGIN_ROW = {
 
 SCHEMAS: dict[str, dict[str, Field]] = {
     **dict.fromkeys(("ping", "analyzer", "funds", "orderbook", "tradebook"), _KEY),
-    "positionbook": _KEY,
+    **dict.fromkeys(("positionbook", "intervals"), _KEY),
     "analyzer/toggle": {**_KEY, "mode": Field("boolean")},
     "margin": {**_KEY, "positions": Field("rows", rows=_MARGIN_ROW, rows_max=50)},
     "placeorder": {**_STRATEGY, **_ORDER},

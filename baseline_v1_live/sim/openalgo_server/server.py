@@ -1,14 +1,15 @@
 """The built-in exchange behind OpenAlgo's REST and WebSocket contract, on two loopback sockets.
 
-A day's tape plays on a clock of its own. Between two publications at least 20 ms of real time pass,
-and each sends a symbol's newest state only: fast clocks conflate ticks, as gateways do, to at most 50
-messages a second and symbol. Orders meet every tick all the same. In manual stepping (speed 0)
-every tick is sent.
+A day's tape plays on a clock of its own. Between two publications of ticks at least 20 ms of real time
+pass, and each sends a symbol's newest state only: fast clocks conflate ticks, as gateways do, to at
+most 50 messages a second and symbol. Orders meet every tick all the same, and on a fast clock their
+updates do not wait for that publication. In manual stepping (speed 0) every tick is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +29,8 @@ from baseline_v1_live.sim.openalgo_server.stream import AUTH_TIMEOUT_S, Stream
 from baseline_v1_live.sim.openalgo_server.venue import Venue
 
 PUBLISH_EVERY_S = 0.02
+FAST_SPEED = 20
+FAST_TURN_S = 0.004
 LEAD_MS = 30_000
 _SLICE_MS = 2_000
 _WAITING, _PAUSED = "waiting for a client", "paused"
@@ -70,13 +73,14 @@ class OpenAlgoServer:
             day, named_profile(profile), start_ms=start_ms, seed=seed, user=user, model=model
         )
         self.faults = Faults()
-        self.stream = Stream(self.venue, api_key, auth_timeout_s)
         self._wait_for_client = wait_for_client
+        self.stream = Stream(self.venue, self.clock, api_key, auth_timeout_s, self._mind_clients)
         self._rest = Rest(
             self.venue,
+            self.clock,
             self.stream,
             self.faults,
-            RateLimits() if rate_limits else None,
+            RateLimits(self.clock) if rate_limits else None,
             api_key,
             self.catch_up,
         )
@@ -102,12 +106,11 @@ class OpenAlgoServer:
     @property
     def over(self) -> bool:
         """Whether the tape is played to its end."""
-        return self.venue.next_tick_ms > self.clock.now_ms() + 24 * 3_600_000
+        return self.venue.over
 
     async def start(self) -> None:
         """Open both sockets and let the clock run."""
-        if self._wait_for_client:
-            self.clock.hold(_WAITING)
+        self._mind_clients()
         rest = web.Application()
         Control(self).add_to(rest)
         rest.router.add_get("/auth/check-setup", _check_setup)
@@ -156,7 +159,7 @@ class OpenAlgoServer:
 
     def catch_up(self) -> None:
         """Play what is due by the clock; ticks are published a little later, the newest only."""
-        self.venue.play_to(self.clock.now_ms(), self._note_tick)
+        self.venue.play_to(self.clock.turn(), self._note_tick)
 
     def exchange_books(self) -> SnapshotTaken:
         """Orders, trades and positions as the exchange itself has them."""
@@ -177,23 +180,31 @@ class OpenAlgoServer:
 
     async def _play(self) -> None:
         """Keep the tape with the clock, and publish."""
+        pause_s = FAST_TURN_S if self.clock.speed > FAST_SPEED else PUBLISH_EVERY_S
+        published_s = 0.0
         while True:
-            if self._wait_for_client:
-                if self.stream.clients:
-                    self.clock.release(_WAITING)
-                else:
-                    self.clock.hold(_WAITING)
             if not self.clock.manual:
-                target = self.clock.now_ms()
+                target = self.clock.turn()
                 # In slices, so that a fast clock over a busy tape does not silence the sockets.
                 while self.venue.now_ms < target:
                     step = min(self.venue.now_ms + _SLICE_MS, target)
                     self.venue.play_to(step, self._note_tick)
                     self._publish()
                     await asyncio.sleep(0)
-                self._publish_ticks()
-                self.stream.drop_slow()
-            await asyncio.sleep(PUBLISH_EVERY_S)
+                if time.monotonic() >= published_s + PUBLISH_EVERY_S:
+                    published_s = time.monotonic()
+                    self._publish_ticks()
+                    self.stream.drop_slow()
+            await asyncio.sleep(pause_s)
+
+    def _mind_clients(self) -> None:
+        """Let the clock stand while a client is waited for, from the moment the last one is gone."""
+        if not self._wait_for_client:
+            return
+        if self.stream.clients:
+            self.clock.release(_WAITING)
+        else:
+            self.clock.hold(_WAITING)
 
     def _note_tick(self, symbol: str) -> None:
         self._ticked[symbol] = None

@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from aiohttp import WSMsgType, web
 
+from baseline_v1_live.sim.openalgo_server.clock import Deadline, ServerClock
 from baseline_v1_live.sim.openalgo_server.rows import stream_data
 from baseline_v1_live.sim.openalgo_server.venue import Venue
 
@@ -24,6 +27,7 @@ AUTH_TIMEOUT_CODE = 4401
 HEARTBEAT_S = 20.0
 QUEUE_MAX = 20_000
 _Key = tuple[str, str]
+_encode = msgspec.json.Encoder().encode
 
 
 class Client:
@@ -35,11 +39,11 @@ class Client:
         self.authenticated = False
         self.wants_orders = False
         self.modes: dict[_Key, set[int]] = {}
-        self.queue: asyncio.Queue[str] = asyncio.Queue()
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue()
 
     def send(self, message: dict[str, Any]) -> None:
         """Queue a message."""
-        self.queue.put_nowait(json.dumps(message))
+        self.queue.put_nowait(_encode(message))
 
     def error(self, code: str, text: str) -> None:
         """Queue an error frame; these have no ``type``."""
@@ -54,7 +58,7 @@ class Client:
         """Send what is queued, until the socket is gone."""
         try:
             while True:
-                await self.socket.send_str(await self.queue.get())
+                await self.socket.send_frame(await self.queue.get(), WSMsgType.TEXT)
         except (ConnectionError, RuntimeError):
             return
 
@@ -71,12 +75,21 @@ def mode_number(raw: Any) -> int | None:
 
 
 class Stream:
-    """All sockets of the server."""
+    """All sockets of the server. ``changed`` is called when a client has come or gone."""
 
-    def __init__(self, venue: Venue, api_key: str, auth_timeout_s: float) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        clock: ServerClock,
+        api_key: str,
+        auth_timeout_s: float,
+        changed: Callable[[], None],
+    ) -> None:
         self.venue = venue
         self.clients: set[Client] = set()
-        self.silent_until = 0.0
+        self._clock = clock
+        self._changed = changed
+        self._silent: Deadline | None = None
         self._api_key = api_key
         self._auth_timeout_s = auth_timeout_s
         self._actions = {
@@ -100,6 +113,7 @@ class Stream:
         await socket.prepare(request)
         client = Client(socket, request.transport)
         self.clients.add(client)
+        self._tell("connected")
         loop = asyncio.get_running_loop()
         writer = loop.create_task(client.write())
         closer = loop.create_task(self._close_stranger(client))
@@ -108,7 +122,7 @@ class Stream:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._hear(client, message.data)
         finally:
-            self.clients.discard(client)
+            self._leave(client)
             writer.cancel()
             closer.cancel()
         return socket
@@ -123,6 +137,15 @@ class Stream:
         for client in list(self.clients):
             client.cut()
 
+    def _leave(self, client: Client) -> None:
+        if client in self.clients:
+            self.clients.discard(client)
+            self._tell("gone")
+
+    def _tell(self, what: str) -> None:
+        self._changed()
+        self.venue.audit.stream(self.venue.now_ms, what)
+
     async def _close_stranger(self, client: Client) -> None:
         await asyncio.sleep(self._auth_timeout_s)
         if not client.authenticated:
@@ -130,14 +153,23 @@ class Stream:
 
     # ------------------------------------------------------------ publishing
 
+    def silence(self, seconds: float) -> None:
+        """Publish no ticks for so long, by the gateway's time."""
+        self._silent = self._clock.deadline(seconds)
+
+    @property
+    def silent(self) -> bool:
+        """Whether no ticks are published now."""
+        return self._silent is not None and not self._clock.passed(self._silent)
+
     def publish_tick(self, symbol: str) -> None:
         """Send a symbol's newest state to those who subscribed it."""
         instrument = self.venue.market.by_symbol[symbol]
         key = (symbol, instrument.exchange)
         listeners = [client for client in self.clients if client.modes.get(key)]
-        if not listeners or time.monotonic() < self.silent_until:
+        if not listeners or self.silent:
             return
-        texts: dict[tuple[int, int], str] = {}
+        texts: dict[tuple[int, int], bytes] = {}
         for mode in sorted(set().union(*(client.modes[key] for client in listeners))):
             data = stream_data(instrument, mode)
             for client in listeners:
@@ -154,21 +186,22 @@ class Stream:
                         "data": data,
                         "broker": self.venue.profile.broker,
                     }
-                    texts[mode, tag] = json.dumps(message)
+                    texts[mode, tag] = _encode(message)
                 client.queue.put_nowait(texts[mode, tag])
 
     def publish_orders(self, updates: list[dict[str, Any]]) -> None:
         """Send order updates to those who asked for them."""
         for update in updates:
+            text = _encode(update)
             for client in self.clients:
                 if client.wants_orders:
-                    client.send(update)
+                    client.queue.put_nowait(text)
 
     def drop_slow(self) -> None:
         """Cut off clients that do not read."""
         for client in list(self.clients):
             if client.queue.qsize() > QUEUE_MAX:
-                self.clients.discard(client)
+                self._leave(client)
                 client.cut()
 
     # ------------------------------------------------------------ requests

@@ -29,10 +29,10 @@ from baseline_v1_live.core.messages import (
 from baseline_v1_live.core.session import MINUTE_MS, at_ist, ist_datetime
 from baseline_v1_live.runtime.ports import TapeRow
 from baseline_v1_live.sim.day import MarketDay
-from baseline_v1_live.sim.exchange import ExchangeModel
+from baseline_v1_live.sim.exchange import Exchange, ExchangeModel
+from baseline_v1_live.sim.openalgo_server.audit import Audit
 from baseline_v1_live.sim.openalgo_server.books import BookOrder, BookPosition, Books
 from baseline_v1_live.sim.openalgo_server.market import INDEX_EXCHANGE, Market
-from baseline_v1_live.sim.openalgo_server.matching import GatewayExchange
 from baseline_v1_live.sim.openalgo_server.profiles import Profile
 from baseline_v1_live.sim.openalgo_server.rows import order_update
 from baseline_v1_live.sim.tape import rows
@@ -76,9 +76,10 @@ class Venue:
         self.now_ms = start_ms
         self.market = Market(day)
         self.books = Books()
+        self.audit = Audit()
         # Without latency every answer is there at once and becomes the HTTP reply.
         model = replace(model or ExchangeModel(), latency_ms=0)
-        self.exchange = GatewayExchange(day.contracts, model)
+        self.exchange = Exchange(day.contracts, model)
         self._random = random.Random(seed)
         self._tape: Iterator[TapeRow] = rows(day)
         self._next: TapeRow | None = next(self._tape, None)
@@ -86,6 +87,11 @@ class Venue:
         self._square_off_ms = at_ist(day.date, SQUARE_OFF)
 
     # ------------------------------------------------------------ time
+
+    @property
+    def over(self) -> bool:
+        """Whether the tape is played to its end."""
+        return self._next is None
 
     @property
     def next_tick_ms(self) -> int:
@@ -98,14 +104,15 @@ class Venue:
             row = self._next
             self._square_off_until(row[0])
             self.now_ms = max(self.now_ms, row[0])
-            self._tick(row)
+            self.tick(row)
             self._next = next(self._tape, None)
             if on_tick is not None:
                 on_tick(row[1])
         self._square_off_until(to_ms)
         self.now_ms = max(self.now_ms, to_ms)
 
-    def _tick(self, row: TapeRow) -> None:
+    def tick(self, row: TapeRow) -> None:
+        """Take one tick, of the tape or made up by a test, at its own instant."""
         at_ms, symbol, ltp, bid, ask, bid_quantity, ask_quantity, volume = row
         self.market.by_symbol[symbol].take(row)
         self.exchange.on_tick(
@@ -258,11 +265,17 @@ class Venue:
                 case OrderRefused():
                     refusal = event.message
                 case OrderUpdated():
+                    self._note(event, at_ms)
                     changed = self.books.take(event, at_ms, self._trade_id(at_ms))
                     if changed is not None:
                         self._outbox.append(order_update(changed, self.analyze, self))
         if refusal is not None:
             raise RefusedError(400, refusal)
+
+    def _note(self, event: OrderUpdated, at_ms: int) -> None:
+        orderid = self.books.known_as(event.broker_order_id).orderid
+        resting = self.exchange.orders[event.broker_order_id]
+        self.audit.order(event, at_ms, orderid, resting.side, resting.order_type)
 
     def _check(self, request: dict[str, Any], ltp: int) -> None:
         pricetype, product = request["pricetype"], request["product"]

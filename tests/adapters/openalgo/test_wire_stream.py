@@ -103,7 +103,7 @@ def test_other_exchanges_are_ignored() -> None:
 
 
 def test_an_open_order_tells_its_prices() -> None:
-    """Never proven; the mode says whose account it is."""
+    """Never proven; the mode says whose account it is, the broker's name where it comes from."""
     assert stream.message(_update()) == OrderPush(
         OrderUpdated(
             broker_order_id="7",
@@ -116,6 +116,7 @@ def test_an_open_order_tells_its_prices() -> None:
             limit_price_paise=13310,
         ),
         Mode.ANALYZE,
+        "sandbox",
     )
 
 

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
 import pytest
 
+from baseline_v1_live.sim.openalgo_server import reference
 from tests.sim.openalgo_server.gateway import KEY, STRATEGY, Gateway, at, play, small_day
+from tests.sim.openalgo_server.reference_shapes import (
+    FUNDS,
+    ONE_ORDER,
+    ORDER,
+    POSITION,
+    QUOTE,
+    RECORD,
+    TRADE,
+    shape,
+)
 
-QUOTE = {
-    "ask": float, "bid": float, "high": float, "low": float, "ltp": float, "oi": int,
-    "open": float, "prev_close": float, "volume": int,
-}  # fmt: skip
-RECORD = {
-    "symbol": str, "brsymbol": str, "name": str, "exchange": str, "brexchange": str, "token": str,
-    "expiry": str, "strike": float, "lotsize": int, "tick_size": float, "freeze_qty": int,
-    "instrumenttype": str,
-}  # fmt: skip
-ORDER = {
-    "orderid": str, "symbol": str, "exchange": str, "action": str, "quantity": int, "price": float,
-    "trigger_price": float, "pricetype": str, "product": str, "order_status": str,
-    "average_price": float, "filled_quantity": int, "pending_quantity": int,
-    "rejection_reason": str, "timestamp": str, "strategy": str,
-}  # fmt: skip
-TRADE = {
-    "action": str, "average_price": float, "exchange": str, "orderid": str, "product": str,
-    "quantity": int, "symbol": str, "timestamp": str, "trade_value": float, "price": float,
-    "tradeid": str, "strategy": str,
-}  # fmt: skip
-POSITION = {
-    "symbol": str, "exchange": str, "product": str, "quantity": int, "average_price": float,
-    "ltp": float, "pnl": float, "pnl_percent": float, "unrealized_pnl": float,
-    "today_realized_pnl": float, "total_pnl_today": float, "lot_size": float,
-}  # fmt: skip
-FUNDS = {
-    "availablecash": float, "collateral": float, "m2mrealized": float, "m2munrealized": float,
-    "utiliseddebits": float, "today_realized_pnl": float, "total_realized_pnl": float,
-    "totalpnl": float, "grossexposure": float, "last_reset": str, "reset_count": int,
-}  # fmt: skip
 STAMP = re.compile(r"2026-11-26 \d\d:\d\d:\d\d")
-
-
-def shape(row: dict[str, Any]) -> dict[str, type]:
-    return {key: type(value) for key, value in row.items()}
 
 
 def test_account_endpoints_have_the_analyzers_shapes() -> None:
@@ -87,10 +65,8 @@ def test_one_order_names_its_type_with_an_underscore() -> None:
 
     async def story(gateway: Gateway) -> None:
         row = await gateway.status(await gateway.placed())
-        expected = ORDER | {"price_type": str}
-        del expected["pricetype"], expected["rejection_reason"]
 
-        assert shape(row) == expected
+        assert shape(row) == ONE_ORDER
 
     play(story)
 
@@ -187,6 +163,41 @@ def test_reference_and_switch_endpoints_have_their_shapes() -> None:
         assert [row["exchange"] for row in sunday["data"]] == ["CRYPTO"]
 
     play(story)
+
+
+def test_before_the_open_quotes_show_the_previous_close() -> None:
+    """Index and options have a last price before their first tick, and it is the day's first one."""
+
+    async def story(gateway: Gateway) -> None:
+        index = {"symbol": "NIFTY", "exchange": "NSE_INDEX"}
+        where = {"symbol": gateway.call, "exchange": "NFO"}
+        early = await gateway.ok("multiquotes", symbols=[index, where])
+        depth = (await gateway.ok("depth", **where))["data"]
+        await gateway.advance(9, 15, 30)
+        late = await gateway.ok("multiquotes", symbols=[index, where])
+
+        for before, after in zip(early["results"], late["results"], strict=True):
+            assert shape(before["data"]) == QUOTE
+            assert before["data"]["ltp"] == before["data"]["prev_close"] > 0
+            assert before["data"]["volume"] == before["data"]["open"] == 0
+            assert after["data"]["prev_close"] == before["data"]["ltp"] == after["data"]["open"]
+        assert depth["ltp"] == early["results"][1]["data"]["ltp"]
+        assert early["results"][0]["data"]["ltp"] > 20_000 > early["results"][1]["data"]["ltp"]
+
+    play(story, open_at=None)
+
+
+@pytest.mark.parametrize("date", [dt.date(2026, 11, 29), dt.date(2026, 12, 25)])
+def test_the_played_day_is_open_whatever_its_date(date: dt.date) -> None:
+    """A Sunday or a holiday that is played has times and is no holiday; others stay closed."""
+    closed = [row["date"] for row in reference.holidays(2026, date)]
+    played = [row["exchange"] for row in reference.timings(date, date)]
+    other = [row["exchange"] for row in reference.timings(dt.date(2026, 10, 2), date)]
+
+    assert date.isoformat() not in closed
+    assert "2026-10-02" in closed
+    assert "NFO" in played
+    assert other == ["CRYPTO"]
 
 
 def test_the_switch_changes_the_shapes_for_everyone() -> None:

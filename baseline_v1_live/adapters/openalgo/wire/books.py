@@ -308,10 +308,13 @@ def snapshot(
 
 def success_of(reply: Reply, what: str) -> Mapping[str, Any] | Unreadable:
     """The body of a 200 that says "success", whole; anything else is Unreadable."""
-    if reply.failure is not None or reply.status != 200:
-        return Unreadable(f"{what}: {explain(reply)}", reply.status)
+    if reply.failure is not None:
+        return Unreadable(f"{what}: {explain(reply)}", reply.status, reply.failure)
+    page = not isinstance(reply.json, Mapping)
+    if reply.status != 200:
+        return Unreadable(f"{what}: {explain(reply)}", reply.status, page=page)
     if not isinstance(reply.json, Mapping):
-        return Unreadable(f"{what}: not a JSON object, {explain(reply)}", reply.status)
+        return Unreadable(f"{what}: not a JSON object, {explain(reply)}", reply.status, page=True)
     if reply.json.get("status") != "success":
         return Unreadable(f"{what}: not a success, {explain(reply)}", reply.status)
     return reply.json

@@ -55,10 +55,13 @@ class OrdersReply(msgspec.Struct, frozen=True):
 
 
 class OrderPush(msgspec.Struct, frozen=True):
-    """An order update and its mode. It may come twice, and before the placement's own answer."""
+    """An order update, its mode and the gateway's name of the broker it comes from. It may come
+    twice, and before the placement's own answer.
+    """
 
     update: OrderUpdated
     mode: Mode
+    broker: str = ""
 
 
 class Pong(msgspec.Struct, frozen=True):
@@ -216,7 +219,8 @@ def _order_push(json: Mapping[str, Any]) -> OrderPush | Ignored | Unreadable:
         message=str(first(json, "rejection_reason", "message") or ""),
     )
     word = str(json.get("mode") or "").lower()
-    return OrderPush(update, Mode(word) if word in set(Mode) else Mode.UNSAID)
+    mode = Mode(word) if word in set(Mode) else Mode.UNSAID
+    return OrderPush(update, mode, str(json.get("broker") or "").lower())
 
 
 def _filled_value(json: Mapping[str, Any], filled: int | None) -> int | None:

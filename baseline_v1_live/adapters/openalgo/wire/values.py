@@ -37,10 +37,14 @@ class Unreadable(msgspec.Struct, frozen=True):
     """An answer that says nothing certain. It is never "empty", "flat" or "zero".
 
     ``status`` is the HTTP status where there was one: 401 and 403 mean that trading is blocked.
+    ``failure`` is set when there was no whole answer. ``page``: an answer that is not JSON, so that
+    something else than the gateway may have written it.
     """
 
     reason: str
     status: int | None = None
+    failure: Failure | None = None
+    page: bool = False
 
 
 class Failure(StrEnum):
@@ -72,6 +76,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     json: Any = None
     failure: Failure | None = None
+    date_ms: int | None = None
 
 
 def parse_reply(status: int, body: bytes | str) -> Reply:

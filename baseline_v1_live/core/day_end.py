@@ -1,0 +1,78 @@
+"""The end of the day after its exit: only the broker's books can say that it is over."""
+
+from __future__ import annotations
+
+from baseline_v1_live.core.instruments import rupee_text
+from baseline_v1_live.core.messages import Level, SaveSummary
+from baseline_v1_live.core.reconciler import Reconciler
+from baseline_v1_live.core.session import Session
+from baseline_v1_live.order_manager import OrderManager
+from baseline_v1_live.position_tracker import PositionTracker
+
+
+class DayEnd:
+    """Watches what is left after the day's exit."""
+
+    def __init__(
+        self,
+        orders: OrderManager,
+        positions: PositionTracker,
+        reconciler: Reconciler,
+        session: Session,
+    ) -> None:
+        self.orders = orders
+        self.positions = positions
+        self.reconciler = reconciler
+        self.session = session
+        self._flat_since_ms: int | None = None
+        self._hard_cut_alerted = False
+
+    def proven(self) -> bool:
+        """Whether a snapshot that was asked for while all was flat shows zero; asks for it."""
+        now = self.orders.now_ms
+        if not self.positions.flat:
+            self._flat_since_ms = None
+            if now >= self.session.hard_cut_ms and not self._hard_cut_alerted:
+                self._hard_cut_alerted = True
+                names = ", ".join(p.symbol for p in self.positions.open.values())
+                self.orders.say(
+                    Level.CRITICAL, "EXIT", f"not flat at the hard cut: {names}", "hard_cut"
+                )
+            return False
+        if self._flat_since_ms is None:
+            self._flat_since_ms = now
+            self.reconciler.ask("day exit")
+            return False
+        completed = self.reconciler.completed_ms
+        if completed is None or completed < self._flat_since_ms:
+            return False
+        ours = {position.symbol for position in self.positions.positions.values()}
+        left = [symbol for symbol in self.reconciler.broker_net if symbol in ours]
+        # What somebody else holds in our symbols is not ours to wait for, once it is sure not to be
+        # a surprise of our own orders.
+        return not left or self.positions.settled
+
+    def conclude(self, reason: str, r_milli: int, charges_paise: int) -> None:
+        """Have the day's result stored and said; called once."""
+        self.reconciler.hurry = False
+        gross = self.positions.pnl_paise
+        count = len(self.positions.positions)
+        final_r = f"{r_milli / 1000:+.1f}R"
+        self.orders.say(Level.LOG, "SUMMARY", f"All positions closed. Final R: {final_r}")
+        self.orders.commands.append(
+            SaveSummary(
+                date=self.session.date.isoformat(),
+                exit_reason=reason,
+                r_milli=r_milli,
+                pnl_paise=gross,
+                charges_paise=charges_paise,
+                trades=count,
+            )
+        )
+        self.orders.say(
+            Level.INFO,
+            "TELEGRAM",
+            f"Day closed: {reason}. Final R {final_r}, P&L {rupee_text(gross)} before estimated "
+            f"charges of {rupee_text(charges_paise)}, {count} trades",
+            "day_exit",
+        )

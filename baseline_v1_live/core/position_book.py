@@ -1,0 +1,175 @@
+"""What is known of our positions: fills booked into them, their P&L, and what was closed or adopted.
+
+It never decides what to send; position_tracker.py compares what is wanted with what is.
+"""
+
+from __future__ import annotations
+
+from baseline_v1_live.core.instruments import round_up, rupee_text
+from baseline_v1_live.core.messages import Level, Purpose
+from baseline_v1_live.core.order import FillDelta, Order
+from baseline_v1_live.core.position import EXTERNAL_CLOSE, OVER_RISK, STOP_LOSS, Position
+from baseline_v1_live.core.risk import BASIS_POINTS
+from baseline_v1_live.order_manager import OrderManager
+
+
+class PositionBook:
+    """All positions of the session, open and closed; ``changed`` are those the journal must store."""
+
+    def __init__(self, order_manager: OrderManager) -> None:
+        self.orders = order_manager
+        self.rules = order_manager.rules
+        self.positions: dict[str, Position] = {}
+        self.open: dict[str, Position] = {}
+        self.changed: dict[str, Position] = {}
+        self.no_reentry: set[str] = set()
+        self._closed_pnl_paise = 0
+
+    # ------------------------------------------------------------ looking
+
+    def held(self, symbol: str) -> Position | None:
+        """The position that is open, or not yet proven closed, in a symbol."""
+        return next((p for p in self.open.values() if p.symbol == symbol), None)
+
+    @property
+    def flat(self) -> bool:
+        """Whether no position is open and no order of ours is alive."""
+        return not self.open and not any(True for _ in self.orders.live())
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is flat and nothing was closed so lately that the books may still surprise."""
+        since = self.orders.now_ms - self.rules.flip_window_ms
+        return self.flat and not any(
+            (position.closed_at_ms or 0) > since for position in self.positions.values()
+        )
+
+    @property
+    def all_realised(self) -> bool:
+        """Whether nothing of the day's P&L depends on a price."""
+        return not any(position.open_quantity for position in self.open.values())
+
+    @property
+    def pnl_paise(self) -> int:
+        """P&L of the day before charges; open positions at the price we would pay to close."""
+        return self._closed_pnl_paise + sum(position.pnl_paise for position in self.open.values())
+
+    def restore(self, positions: list[Position]) -> None:
+        """Take the positions of a session that is taken up again."""
+        self.positions = {position.position_id: position for position in positions}
+        self.open = {name: p for name, p in self.positions.items() if not p.closed}
+        self._sum_closed()
+
+    # ------------------------------------------------------------ hearing
+
+    def mark(self, position: Position, price_paise: int, at_ms: int) -> None:
+        """Value an open position at the price we would pay to close it: ask, else last price."""
+        position.mark_paise = price_paise
+        position.last_tick_ms = at_ms
+
+    def book_fills(self) -> bool:
+        """Take the fills that the order manager has heard of; True when there were any."""
+        deltas = self.orders.take_fills()
+        for delta in deltas:
+            self._book(delta)
+        if deltas:
+            self._sum_closed()
+        return bool(deltas)
+
+    def _sum_closed(self) -> None:
+        self._closed_pnl_paise = sum(p.pnl_paise for p in self.positions.values() if p.closed)
+
+    def _book(self, delta: FillDelta) -> None:
+        order = delta.order
+        position = self.positions.get(order.position_id)
+        if position is None:
+            if order.purpose is not Purpose.ENTRY:
+                return
+            position = self._open(order)
+        if order.purpose is Purpose.ENTRY:
+            position.entry_quantity += delta.quantity
+            position.entry_value_paise += delta.value_paise
+        elif order.purpose is Purpose.CORRECTION:
+            position.correction_quantity += delta.quantity
+            position.correction_value_paise += delta.value_paise
+        else:
+            position.exit_quantity += delta.quantity
+            position.exit_value_paise += delta.value_paise
+            if delta.quantity:
+                position.exit_attempts = 0
+                position.exit_reason = STOP_LOSS if order.purpose is Purpose.STOP else order.reason
+            if order.reason == OVER_RISK:
+                position.trim_quantity = max(position.trim_quantity - delta.quantity, 0)
+        if position.open_quantity or delta.quantity:
+            self._reopen(position)
+        self.changed[position.position_id] = position
+
+    def _open(self, order: Order) -> Position:
+        contract = self.orders.contracts[order.symbol]
+        position = Position(
+            position_id=order.position_id,
+            symbol=order.symbol,
+            option_type=contract.option_type,
+            lot_size=contract.lot_size,
+            swing_low_paise=order.swing_low_paise,
+            stop_trigger_paise=order.protect_trigger_paise,
+            opened_at_ms=self.orders.now_ms,
+            mark_paise=self.orders.prices.closing_price(order.symbol) or order.trigger_price_paise,
+            last_tick_ms=self.orders.now_ms,
+        )
+        self.positions[position.position_id] = position
+        return position
+
+    def _reopen(self, position: Position) -> None:
+        """Something of it is open again, or may be: it is looked after until proven closed."""
+        if position.position_id not in self.open:
+            self.open[position.position_id] = position
+            price = self.orders.prices.closing_price(position.symbol)
+            position.mark_paise = price or position.mark_paise
+        position.closed_at_ms = None
+        self.changed[position.position_id] = position
+
+    def close_externally(self, position: Position, quantity: int, price_paise: int) -> None:
+        """Book that somebody else closed a quantity of ours, at the price known now.
+
+        A negative quantity is a long of ours that somebody else sold.
+        """
+        position.external_quantity += quantity
+        position.external_value_paise += quantity * price_paise
+        position.exit_reason = EXTERNAL_CLOSE
+        self.no_reentry.add(position.symbol)
+        self._reopen(position)
+        self.orders.say(
+            Level.ALERT,
+            "RECONCILE",
+            f"{position.symbol}: {abs(quantity)} closed outside the bot, booked at "
+            f"{rupee_text(price_paise)}; no re-entry",
+            f"external:{position.symbol}",
+        )
+
+    def adopt(self, symbol: str, quantity: int, price_paise: int) -> Position:
+        """Take a short that is not ours as a position of ours, sold at the price known now.
+
+        Its stop stands as far away as a stop may be. R counts it from this price on, and it is not
+        trimmed: nobody sized it.
+        """
+        contract = self.orders.contracts[symbol]
+        name = f"{self.orders.prefix}-adopted-{symbol}"
+        before = sum(1 for known in self.positions if known.startswith(name))
+        stop = price_paise * (BASIS_POINTS + self.rules.stop_pct_max_bp) // BASIS_POINTS
+        position = Position(
+            position_id=f"{name}-{before + 1}" if before else name,
+            symbol=symbol,
+            option_type=contract.option_type,
+            lot_size=contract.lot_size,
+            swing_low_paise=price_paise,
+            stop_trigger_paise=round_up(stop, contract.tick_paise),
+            opened_at_ms=self.orders.now_ms,
+            mark_paise=price_paise,
+            entry_quantity=quantity,
+            entry_value_paise=quantity * price_paise,
+            trim_checked=True,
+        )
+        self.positions[position.position_id] = position
+        self._reopen(position)
+        return position

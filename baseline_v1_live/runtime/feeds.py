@@ -1,0 +1,186 @@
+"""The price streams of a day: which of them is believed, what is subscribed, when one is silent.
+
+How long a connection may say nothing is a matter of real seconds; a clock that runs faster than the
+machine's has that many more of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
+
+from baseline_v1_live.core.engine import Engine
+from baseline_v1_live.core.messages import Event, Level, Tick
+from baseline_v1_live.core.session import SECOND_MS
+from baseline_v1_live.runtime.clock import Clock
+from baseline_v1_live.runtime.feed_judge import FeedJudge, Switched
+
+_log = logging.getLogger(__name__)
+
+SILENT_S = 15
+BACK_S = 10
+_AFTER_BREAKING_S = 1.0
+
+
+class PriceFeed(Protocol):
+    """A stream that keeps itself connected."""
+
+    refused: dict[str, str]
+
+    async def watch(self, symbols: Iterable[str], depth: Iterable[str] = ()) -> None:
+        """Want these symbols and no others, ``depth`` ones with bid and ask."""
+
+    async def run(self) -> None:
+        """Keep the stream up until ``close``."""
+
+    async def reconnect(self) -> None:
+        """Give the connection up and make another one."""
+
+    async def close(self) -> None:
+        """Let ``run`` return."""
+
+
+class Feeds:
+    """All feeds of one engine by name, the preferred one first.
+
+    ``hear`` takes events, ``notice`` what people should know: level, tag, text, key.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        feeds: Mapping[str, PriceFeed],
+        clock: Clock,
+        hear: Callable[[Event], None],
+        notice: Callable[[Level, str, str, str], None],
+    ) -> None:
+        self._engine, self._feeds, self._clock = engine, feeds, clock
+        self._hear, self._notice = hear, notice
+        self._judge = FeedJudge(
+            list(feeds),
+            open_ms=engine.session.open_ms,
+            close_ms=engine.session.close_ms,
+            silent_ms=int(SILENT_S * SECOND_MS * clock.speed),
+            back_ms=int(BACK_S * SECOND_MS * clock.speed),
+        )
+        self._symbols = sorted(engine.market.symbols) + [
+            name for name in (engine.market.index_symbol,) if name is not None
+        ]
+        self._depth: frozenset[str] | None = None
+        self._live_once: set[str] = set()
+        self._refusals_said: set[str] = set()
+        self._last_tick_ms: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------ what comes in
+
+    def on_tick(self, name: str, tick: Tick) -> bool:
+        """A tick of one feed; only the active one's are used. True when this one was."""
+        now_ms = self._clock.now_ms()
+        use = self._judge.on_tick(name, now_ms)
+        if self._judge.news:
+            self.look(now_ms)
+        if use:
+            self._last_tick_ms = now_ms
+            self._hear(tick)
+        return use
+
+    def on_live(self, name: str) -> None:
+        """A feed is connected and everything is subscribed."""
+        now_ms = self._clock.now_ms()
+        self._live_once.add(name)
+        self._judge.on_connected(name, now_ms)
+        if self._judge.news:
+            self.look(now_ms)
+        self._say_refused(name)
+
+    def _say_refused(self, name: str) -> None:
+        refused = self._feeds[name].refused
+        fresh = refused.keys() - self._refusals_said
+        if fresh:
+            self._refusals_said |= fresh
+            first = min(fresh)
+            others = f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
+            self._notice(
+                Level.ALERT,
+                "FEED",
+                f"feed {name} gives no prices of {first} ({refused[first]}){others}",
+                f"refused:{name}",
+            )
+
+    def on_down(self, name: str, reason: str) -> None:
+        """A feed has lost its connection; it looks for a new one by itself."""
+        self._judge.on_disconnected(name)
+        if name in self._live_once:
+            self._notice(
+                Level.ALERT, "FEED", f"feed {name} is down: {reason}; reconnecting", f"down:{name}"
+            )
+
+    # ------------------------------------------------------------ what is looked at
+
+    def look(self, now_ms: int) -> None:
+        """Judge the feeds by the time; to be called about once a second."""
+        for judgement in self._judge.on_time(now_ms):
+            if isinstance(judgement, Switched):
+                self._notice(
+                    Level.ALERT,
+                    "FEED",
+                    f"prices now come from feed {judgement.source} instead of {judgement.before}",
+                    "switched",
+                )
+            else:
+                self._hear(judgement)
+        for name, feed in self._feeds.items():
+            if self._judge.wants_reconnect(name, now_ms):
+                self._spawn(feed.reconnect())
+
+    def follow_depth(self) -> None:
+        """Subscribe held and working symbols with depth, so that there is an ask."""
+        depth = frozenset(self._engine.market.watched)
+        if depth != self._depth:
+            self._depth = depth
+            for feed in self._feeds.values():
+                self._spawn(feed.watch(self._symbols, depth))
+
+    def age_ms(self, now_ms: int) -> int | None:
+        """Time since the last tick that was used, None before the first."""
+        return None if self._last_tick_ms is None else max(now_ms - self._last_tick_ms, 0)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Symbols that the active feed does not give, with its reasons."""
+        return self._feeds[self._judge.active].refused
+
+    # ------------------------------------------------------------ start and end
+
+    def start(self) -> None:
+        """Subscribe, and keep every feed up."""
+        self.follow_depth()
+        for name, feed in self._feeds.items():
+            self._spawn(self._keep_up(name, feed))
+
+    async def _keep_up(self, name: str, feed: PriceFeed) -> None:
+        while True:
+            try:
+                await feed.run()
+                return
+            except Exception:
+                _log.exception("feed %s broke", name)
+                self.on_down(name, "internal error")
+                await asyncio.sleep(_AFTER_BREAKING_S)
+
+    async def close(self) -> None:
+        """Close every feed."""
+        await asyncio.gather(
+            *(feed.close() for feed in self._feeds.values()), return_exceptions=True
+        )
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

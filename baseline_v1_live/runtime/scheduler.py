@@ -1,0 +1,83 @@
+"""The day's jobs at their times, on APScheduler, by the clock that everything else asks.
+
+Each of them is a second string: what must not be missed is a deadline in the core as well.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+
+from baseline_v1_live.core.session import IST
+from baseline_v1_live.runtime.clock import Clock
+
+Job = Callable[[], None] | Callable[[], Awaitable[None]]
+
+
+class _ClockZone(dt.tzinfo):
+    """IST by a given clock. ``datetime.now(zone)`` is the only way in which APScheduler asks for the
+    time, so with this zone it follows the clock. Nothing may be converted into this zone.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def utcoffset(self, _: dt.datetime | None) -> dt.timedelta:
+        return IST.utcoffset(None)
+
+    def dst(self, _: dt.datetime | None) -> dt.timedelta:
+        return dt.timedelta(0)
+
+    def tzname(self, _: dt.datetime | None) -> str:
+        return "Asia/Kolkata"
+
+    def fromutc(self, _: dt.datetime) -> dt.datetime:
+        return self.at(self._clock.now_ms())
+
+    def at(self, at_ms: int) -> dt.datetime:
+        return dt.datetime.fromtimestamp(at_ms / 1000, IST).replace(tzinfo=self)
+
+
+class _ClockedScheduler(AsyncIOScheduler):
+    """Waits as long as its clock says; wakes up early where that is not known for sure."""
+
+    def __init__(self, clock: Clock, zone: _ClockZone) -> None:
+        # Misfire grace off: a job that is late by any time is run, once.
+        super().__init__(timezone=zone, job_defaults={"misfire_grace_time": None, "coalesce": True})
+        self._clock = clock
+
+    def _start_timer(self, wait_seconds: float | None) -> None:
+        if wait_seconds is not None:
+            wait_seconds = self._clock.real_s(int(wait_seconds * 1000) + 1)
+        super()._start_timer(wait_seconds)
+
+
+class DayJobs:
+    """One-off jobs of a day. ``start`` and ``stop`` inside a running loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._zone = _ClockZone(clock)
+        self._scheduler = _ClockedScheduler(clock, self._zone)
+
+    def add(self, name: str, at_ms: int, job: Job) -> None:
+        """Run a job at an instant; one whose instant has passed is left out."""
+        if at_ms >= self._clock.now_ms():
+            self._scheduler.add_job(job, DateTrigger(self._zone.at(at_ms)), id=name, name=name)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Names of the jobs that have not run."""
+        return [job.id for job in self._scheduler.get_jobs()]
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Run no more jobs."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)

@@ -1,0 +1,216 @@
+"""Stops and entries whose placement got no answer: covered again at once, found, and never doubled."""
+
+from __future__ import annotations
+
+import pytest
+
+from baseline_v1_live.core.messages import Level, Purpose, TakeSnapshot
+from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.position import Position
+from tests.harness import Desk
+from tests.harness_market import C260
+
+STOP = "BUY 650 C260 SL 140.00/143.00"
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A short of 650 in C260 whose stop got no answer and is in no book."""
+    desk = Desk()
+    with desk.answered():
+        desk.swing_low(C260, 130.00, 139.00)
+    desk.take()
+    desk.fill("entry-0001", 650, 129.95)
+    assert desk.take() == [f"place stop-0002 {STOP}"]
+    desk.lose("stop-0002")
+    return desk
+
+
+def stop_arrives(desk: Desk, order_id: str = "stop-0002") -> None:
+    """The broker has the order after all; nobody says so."""
+    desk._row(order_id)
+
+
+def position(desk: Desk) -> Position:
+    held = desk.position(C260)
+    assert held is not None
+    return held
+
+
+def test_a_stop_that_two_snapshots_do_not_show_is_replaced(desk: Desk) -> None:
+    """An unanswered stop that the books do not show is covered by another within three seconds."""
+    desk.advance(1.5)
+    assert desk.take() == []
+    desk.advance(1.5)
+
+    assert desk.take() == [f"place stop-0003 {STOP}"]
+    assert desk.state("stop-0002") is OrderState.UNKNOWN
+    assert len(desk.said("RECONCILE", Level.ALERT)) == 1
+
+
+def test_a_snapshot_asked_for_within_a_second_does_not_count() -> None:
+    """Books read before the stop can have got into them say nothing of it."""
+    desk = Desk(snapshots=False)
+    with desk.answered():
+        desk.snapshot()
+        desk.swing_low(C260, 130.00, 139.00)
+    desk.fill("entry-0001", 650, 129.95)
+    desk.take()
+    desk.lose("stop-0002")
+    placed = desk.now_ms
+    desk.advance(5)
+    for asked in (500, 999, 1_500):
+        desk.snapshot(asked_at_ms=placed + asked)
+    assert desk.take() == []
+    desk.snapshot(asked_at_ms=placed + 1_600)
+
+    assert desk.take() == [f"place stop-0003 {STOP}"]
+
+
+def test_books_that_cannot_be_read_replace_nothing() -> None:
+    """Without complete snapshots nothing is known of the stop, and no second one is sent."""
+    desk = Desk(snapshots=False)
+    with desk.answered():
+        desk.snapshot()
+        desk.swing_low(C260, 130.00, 139.00)
+    desk.fill("entry-0001", 650, 129.95)
+    desk.take()
+    desk.lose("stop-0002")
+    for _ in range(20):
+        desk.advance(1)
+        desk.snapshot_failed()
+
+    assert desk.take() == []
+
+
+def test_the_books_are_read_every_second_while_a_stop_is_in_doubt(desk: Desk) -> None:
+    """A stop of unknown outcome has the snapshots asked for each second."""
+    before = len(desk.of(TakeSnapshot))
+    desk.advance(10)
+
+    assert len(desk.of(TakeSnapshot)) - before >= 9
+
+
+def test_a_stop_that_turns_up_after_all_takes_the_place_of_the_second(desk: Desk) -> None:
+    """Of two stops that fit, the older one stays and the other is cancelled at once."""
+    desk.advance(3)
+    desk.accept("stop-0003")
+    stop_arrives(desk)
+    desk.take()
+    desk.advance(1)
+    assert set(desk.take()) == {"ask stop-0002", "cancel stop-0003"}
+    desk.prove("stop-0002")
+    desk.cancelled("stop-0003")
+    desk.advance(10)
+
+    assert [o.order_id[-9:] for o in desk.engine.orders.live(C260)] == ["stop-0002"]
+    assert position(desk).stop_failures == 0
+
+
+def test_a_row_that_may_be_either_stops_waits_for_the_answer(desk: Desk) -> None:
+    """While the second stop is on its way, a row like both is nobody's; its answer decides."""
+    desk.advance(3)
+    stop_arrives(desk)
+    desk.advance(1)
+    assert desk.state("stop-0002") is OrderState.UNKNOWN
+    desk.accept("stop-0003")
+    desk.take()
+    desk.advance(1)
+
+    assert set(desk.take()) == {"ask stop-0002", "cancel stop-0003"}
+
+
+def test_two_stops_that_both_fill_are_corrected(desk: Desk) -> None:
+    """When both turn out filled, the surplus is sold at once and entries stop for the day."""
+    desk.advance(3)
+    desk.accept("stop-0003")
+    stop_arrives(desk)
+    desk.tick(C260, 140.00)
+    desk.fill("stop-0003", 650, 140.00)
+    desk.fill("stop-0002", 650, 140.00, heard=False)
+    desk.take()
+    desk.advance(1)
+    assert "ask stop-0002" in desk.take()
+    desk.prove("stop-0002")
+
+    assert desk.take() == ["place correction-0004 SELL 650 C260 MARKET"]
+    assert desk.engine.positions.entries_stopped_by is not None
+
+
+def test_a_stop_that_never_arrived_is_no_failed_stop(desk: Desk) -> None:
+    """When the horizon has passed the lost stop is over; its replacement stays and nothing is closed."""
+    desk.advance(3)
+    desk.accept("stop-0003")
+    desk.take()
+    desk.advance(160)
+
+    assert desk.state("stop-0002") is OrderState.NOT_PLACED
+    assert [line for line in desk.take() if not line.startswith("ask")] == []
+    assert desk.engine.positions.stop_failures == 0
+
+
+def test_an_exit_does_not_wait_for_a_stop_that_the_books_do_not_show(desk: Desk) -> None:
+    """A position whose stop is in no book is closed without waiting for the gateway's horizon."""
+    desk.advance(1)
+    desk.say("kill")
+    assert desk.placed(Purpose.EXIT) == []
+    desk.advance(3)
+
+    assert desk.placed(Purpose.EXIT) == ["exit-0003"]
+
+
+def test_an_exit_of_unknown_outcome_is_not_sent_again() -> None:
+    """Only protective stops are sent again: an exit without an answer reserves its quantity."""
+    desk = Desk()
+    desk.short(C260)
+    with desk.answered():
+        desk.auto = False
+        desk.say("kill")
+        desk.cancelled("stop-0002")
+    desk.advance(1)
+    exits = desk.placed(Purpose.EXIT)
+    desk.lose(exits[0])
+    desk.advance(100)
+
+    assert desk.placed(Purpose.EXIT) == exits == ["exit-0003"]
+
+
+def test_an_entry_of_unknown_outcome_is_not_sent_again() -> None:
+    """An entry without an answer is looked for and not repeated."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.lose("entry-0001")
+    desk.advance(100)
+
+    assert desk.placed(Purpose.ENTRY) == ["entry-0001"]
+
+
+def test_a_found_order_is_asked_for_at_once_and_its_fills_are_protected() -> None:
+    """A lost entry that filled is protected one round trip after it is found."""
+    desk = Desk(snapshots=False)
+    desk.snapshot()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.lose("entry-0001", reached=True)
+    desk.fill("entry-0001", 650, 129.95, heard=False)
+    desk.advance(1)
+    desk.take()
+    desk.snapshot()
+    assert desk.take() == ["ask entry-0001"]
+    desk.prove("entry-0001")
+
+    assert desk.take() == [f"place stop-0002 {STOP}"]
+
+
+def test_a_found_order_that_filled_in_part_is_protected_for_that_part() -> None:
+    """Part of a lost entry filled: the found order is asked for, and that part is covered."""
+    desk = Desk(snapshots=False)
+    desk.snapshot()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.lose("entry-0001", reached=True)
+    desk.fill("entry-0001", 130, 129.95, heard=False)
+    desk.advance(1)
+    desk.take()
+    desk.snapshot()
+    desk.prove("entry-0001")
+
+    assert "place stop-0002 BUY 130 C260 SL 140.00/143.00" in desk.take()
