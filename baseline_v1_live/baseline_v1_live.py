@@ -32,7 +32,7 @@ from baseline_v1_live.core.session import (
     ist_date,
 )
 from baseline_v1_live.core.session_state import SessionState, capture, restore
-from baseline_v1_live.live_start import RunOptions, Start, StartError, moment, wake_ms
+from baseline_v1_live.live_start import RunOptions, Start, StartError, moment, stored_day, wake_ms
 from baseline_v1_live.live_wiring import Wiring, request_record
 from baseline_v1_live.runtime.clock import Clock, ClockError, FollowedClock, RealClock
 from baseline_v1_live.runtime.commits import CommitQueue
@@ -191,6 +191,10 @@ class _Bot:
 
     async def _one_day(self, journal: Journal) -> ExitCode | None:
         """A trading day from its first phase to its end; None: go on with the next one."""
+        if self.options.sim_clock is None:
+            # Anew each day: the machine may have slept, or its time may have been put right.
+            self._clock = RealClock()
+            self._start = Start(self.settings, self.options, self._clock, self._say)
         date = ist_date(self._clock.now_ms())
         # Read before the writer's thread has the journal.
         records, seq = journal.state(date.isoformat()), journal.last_seq()
@@ -205,8 +209,12 @@ class _Bot:
             # Before the morning's login the gateway may refuse what it will take later.
             patient = held or self._days_seen > 0
             self._days_seen += 1
-            await self._unless_stopped(self._start.reach(client, patient=patient))
-            today = await self._unless_stopped(self._start.trading_day(client, date))
+            if held and universe is not None and universe.open_ms:
+                await self._unless_stopped(self._start.reach_books(client))
+                today = stored_day(universe)
+            else:
+                await self._unless_stopped(self._start.reach(client, patient=patient))
+                today = await self._unless_stopped(self._start.trading_day(client, date))
             if not self._start.opens(today):
                 return await self._wait_for_next_day(client, today)
             session = self._start.session(today)
@@ -269,8 +277,12 @@ class _Bot:
             f"read and compared: {held} positions, {working} working orders; {engine.state}",
         )
         control = ControlServer(self.folder, day)
-        await control.start()
-        stack.push_async_callback(control.stop)
+        try:
+            await control.start()
+            stack.push_async_callback(control.stop)
+        except OSError as error:
+            # What is held must be looked after all the same; the kill switch file works without it.
+            self._say("control", f"status, pause and the like do not work now: {error}")
         day.open()
         self._say("feed", f"subscribing {len(engine.market.symbols)} symbols and the index")
         wanting = len(engine.market.minutes_missing)
@@ -286,12 +298,12 @@ class _Bot:
             await asyncio.sleep(0.05)
         if self._stop.is_set():
             return await self._end(day)
-        if not day.flat:
+        if not day.proven_over:
             names = ", ".join(p.symbol for p in day.engine.positions.open.values())
             day.driver.notice(
                 Level.CRITICAL,
                 "EXIT",
-                f"the session is closed and not everything is proven flat: {names or 'orders'}; "
+                f"the session is closed and not everything is proven flat: {names or 'the books'}; "
                 "look at the broker's own page now",
                 "not_flat",
             )
@@ -320,17 +332,21 @@ class _Bot:
             )
             return ExitCode.NOT_FLAT
         unproven = await day.stop_entries()
-        self._say(
-            "stopped",
-            f"{remains_text(capture(day.engine))}; protective stops rest at the broker",
-        )
+        bare = day.uncovered()
+        rest = "" if bare else "; protective stops rest at the broker"
+        self._say("stopped", f"{remains_text(capture(day.engine))}{rest}")
         if unproven:
             self._say(
                 "stopped",
                 f"the cancellation of {', '.join(unproven)} is not proven: {_LOOK_THERE}",
             )
-            return ExitCode.ENTRIES_NOT_PROVEN
-        return ExitCode.DONE
+        if bare:
+            self._say(
+                "stopped",
+                f"CRITICAL no stop is proven to rest for {', '.join(bare)}: {_LOOK_THERE}",
+            )
+            return ExitCode.NOT_COVERED
+        return ExitCode.ENTRIES_NOT_PROVEN if unproven else ExitCode.DONE
 
     def _end_before_open(self) -> ExitCode:
         """Told to stop before the books were read: what an earlier run left is as it was."""

@@ -50,8 +50,10 @@ from baseline_v1_live.sim.openalgo_server.run import run_server
 from baseline_v1_live.sim.recorded import DayFileError, read_day
 
 _SEED_MAX = 2**63 - 1
+DEMO_SEED = 3
 _MORE_STRIKES = 5
 
+SeedOption = Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="Seed of the generated day.")]
 LatencyOption = Annotated[
     int, typer.Option(min=0, max=60_000, help="One-way latency to the exchange in milliseconds.")
 ]
@@ -129,7 +131,7 @@ def replay(
 @app.command()
 @one_line
 def demo(
-    seed: Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="Seed of the generated day.")] = 9,
+    seed: SeedOption = DEMO_SEED,
     file: Annotated[
         Path | None, typer.Option(help="Play this recorded day instead of a generated one.")
     ] = None,
@@ -183,7 +185,7 @@ def openalgo_sim(
     ws_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="WebSocket port; 0 = any free.")
     ] = 8765,
-    seed: Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="Seed of the day.")] = 9,
+    seed: SeedOption = DEMO_SEED,
     day: Annotated[Path | None, typer.Option(help="Serve this recorded day instead.")] = None,
     expiry: ExpiryOption = None,
     atm: AtmOption = None,

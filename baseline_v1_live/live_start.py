@@ -21,6 +21,7 @@ from baseline_v1_live.adapters.openalgo.problems import (
     check_expiry,
     check_gateway,
     check_mode,
+    check_order_path,
     load_contracts,
     trouble,
 )
@@ -97,13 +98,37 @@ class Start:
         up = await self._read(lambda: self._look(client))
         self._say("gateway", f"{self._host} is there and takes our key; {up.broker}")
 
+    async def reach_books(self, client: OpenAlgoClient) -> None:
+        """The same for who holds something, without a price: only key and mode stand before the books,
+        because what is held waits for its protection.
+        """
+        self._patient = True
+        await self._read(lambda: self._look_at_key(client))
+        self._say("gateway", f"{self._host} is there and takes our key")
+
+    async def _look_at_key(self, client: OpenAlgoClient) -> str | Problem:
+        broker = await client.ping()
+        if isinstance(broker, Unreadable):
+            return trouble(broker, self._host)
+        mode = await self._check_mode(client)
+        return mode if isinstance(mode, Problem) else broker
+
     async def _look(self, client: OpenAlgoClient) -> GatewayUp | Problem:
         up = await check_gateway(client, self._host, self._settings.underlying)
-        if isinstance(up, Problem) or not self._options.mode.sends_orders:
+        if isinstance(up, Problem):
             return up
+        mode = await self._check_mode(client)
+        return mode if isinstance(mode, Problem) else up
+
+    async def _check_mode(self, client: OpenAlgoClient) -> Problem | None:
+        """Why the gateway does not trade as we mean to; None when it does, or no order goes there."""
+        if not self._options.mode.sends_orders:
+            return None
         paper = self._options.mode is RunMode.PAPER
         mode = await check_mode(client, self._host, paper=paper)
-        return mode if isinstance(mode, Problem) else up
+        if isinstance(mode, Problem):
+            return mode
+        return None if paper else await check_order_path(client)
 
     async def trading_day(self, client: OpenAlgoClient, date: dt.date) -> TradingDay:
         """The date at the exchange."""
@@ -164,6 +189,8 @@ class Start:
             expiry=expiry,
             atm_paise=atm_paise,
             contracts=list(contracts.values()),
+            open_ms=session.open_ms,
+            close_ms=session.close_ms,
         )
 
     async def _spot_atm(self, client: OpenAlgoClient, session: Session) -> int:
@@ -208,6 +235,19 @@ class Start:
             tries += 1
             await asyncio.sleep(pause_s)
         return answer
+
+
+def stored_day(universe: Universe) -> TradingDay:
+    """The session that an earlier run of the day found, for a start that cannot wait for a calendar."""
+    return TradingDay(
+        date=universe.date,
+        open_ms=universe.open_ms,
+        close_ms=universe.close_ms,
+        special=False,
+        description="",
+        following=None,
+        holidays={},
+    )
 
 
 def wake_ms(after: dt.date, following: dt.date | None) -> int:

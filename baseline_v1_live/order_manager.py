@@ -199,6 +199,9 @@ class OrderManager(OrderRequests):
             self._meet(order, OrderInput.ACCEPTED)
             if order.purpose in (Purpose.EXIT, Purpose.CORRECTION):
                 self.say(Level.LOG, "MARKET-EXIT", f"Order placed: {event.broker_order_id}")
+                if order.live and order.query_due_ms is None:
+                    # A market order is over in a moment; if nobody says so, it is asked for.
+                    order.query_due_ms = self.now_ms + self.rules.exit_query_ms
             self._replay_early_news(event.broker_order_id)
         elif event.request is Request.MODIFY:
             if order.change and order.change.request is Request.MODIFY:
@@ -220,6 +223,9 @@ class OrderManager(OrderRequests):
         if order is None:
             return
         order.message = event.message
+        self.keep(order)
+        if event.request is Request.QUERY:
+            order.question_at_ms = None
         if event.request is Request.PLACE:
             order.sent = event.sent
             self._meet(order, OrderInput.REFUSED if event.sent else OrderInput.NOT_SENT)
@@ -252,6 +258,7 @@ class OrderManager(OrderRequests):
             order.message = event.message
             self._meet(order, OrderInput.LOST)
         elif event.request is Request.QUERY:
+            order.question_at_ms = None
             self._back_off_query(order)
         elif order.change:
             order.change.lost = True
@@ -268,7 +275,7 @@ class OrderManager(OrderRequests):
         if event.proven:
             self._hear_proof(order, event)
         elif event.status in _SEEN:
-            self._meet(order, _SEEN[event.status])
+            self._meet(order, self._seen(order, event.status))
         elif order.live:
             # Complete, cancelled or rejected: a claim, until an answer joins it with the fills.
             order.claim = event.status
@@ -393,8 +400,14 @@ class OrderManager(OrderRequests):
             else:
                 self.on_updated(event)
 
+    def _seen(self, order: Order, status: BrokerStatus) -> OrderInput:
+        """What a word about a living order means; one that is not believed says only that it lives."""
+        if status is BrokerStatus.OPEN and not self.is_open(order):
+            return OrderInput.ACCEPTED
+        return _SEEN[status]
+
     def _hear_proof(self, order: Order, event: OrderUpdated) -> None:
-        order.query_due_ms = None
+        order.query_due_ms = order.question_at_ms = None
         order.queries = 0
         if event.status in _PROVEN_OVER:
             if order.live:
@@ -406,7 +419,7 @@ class OrderManager(OrderRequests):
             over = not order.live
             self._meet(order, OrderInput.PROVEN_ALIVE)
             if event.status in _SEEN:
-                self._meet(order, _SEEN[event.status])
+                self._meet(order, self._seen(order, event.status))
             self._settle_lost_change(order, event)
             if order.change is None:
                 self._take_values(order, event)
@@ -417,6 +430,15 @@ class OrderManager(OrderRequests):
 
     def _take_values(self, order: Order, event: OrderUpdated) -> None:
         """The broker's quantity and prices are the order's, whatever we had asked for."""
+        theirs = event.trigger_price_paise
+        if order.purpose is Purpose.STOP and theirs and theirs != order.trigger_price_paise:
+            self.say(
+                Level.CRITICAL,
+                "RECONCILE",
+                f"{order.symbol}: the stop's trigger is {rupee_text(theirs)} at the broker, ours was "
+                f"{rupee_text(order.trigger_price_paise)}: somebody has moved it",
+                f"stop_moved:{order.symbol}",
+            )
         if event.quantity is not None and event.quantity >= order.filled_quantity:
             order.quantity = event.quantity
         if event.trigger_price_paise is not None:

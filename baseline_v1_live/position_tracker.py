@@ -24,6 +24,7 @@ from baseline_v1_live.core.position import (
 from baseline_v1_live.core.position_book import PositionBook
 from baseline_v1_live.core.risk import excess_quantity
 from baseline_v1_live.order_manager import OrderManager
+from baseline_v1_live.strategy.exit_policy import SQUARE_OFF
 
 _NOT_SENT_RETRY_MS = 1_000
 
@@ -37,7 +38,7 @@ class PositionTracker(PositionBook):
         self.entries_stopped_by: str | None = None
         self.doubtful: dict[str, int] = {}
         self.books_read_ms = 0
-        self.books_wanted = False
+        self.books_wanted = ""
         self.flattening = False
         self.stop_failures = 0
         self.failures_seen: set[str] = set()
@@ -99,6 +100,7 @@ class PositionTracker(PositionBook):
             self.drive(position)
         if self.flattening and self.flat:
             self.flattening = False
+            self.books_wanted = FLATTEN
 
     def drive(self, position: Position) -> None:
         """Take the position's next step: protect it, close it, correct it, or declare it closed."""
@@ -119,7 +121,11 @@ class PositionTracker(PositionBook):
         exit_target = (
             open_quantity if position.exit_wanted else min(position.trim_quantity, open_quantity)
         )
-        covered = self._adjust_stop(position, open_quantity - exit_target)
+        # What a lost exit was to close is covered again, except from square-off on: no stop then.
+        bare = 0
+        if self.day_exit_reason != SQUARE_OFF:
+            bare = min(self.orders.unseen_exits(position.position_id), exit_target)
+        covered = self._adjust_stop(position, open_quantity - exit_target + bare)
         if exit_target and covered:
             self._buy_back(position, exit_target)
         if open_quantity == 0:
@@ -184,6 +190,8 @@ class PositionTracker(PositionBook):
         on_their_way = self.orders.live(position.symbol, Purpose.STOP)
         if any(order.state is OrderState.IN_FLIGHT for order in on_their_way):
             return
+        if self._too_many_unseen(position):
+            return
         contract = self.orders.contracts[position.symbol]
         trigger = position.stop_trigger_paise
         stop = self.orders.place(
@@ -203,6 +211,24 @@ class PositionTracker(PositionBook):
             # Refused by ourselves: the short is as naked as if the broker had refused.
             position.stop_due_ms = now + _NOT_SENT_RETRY_MS
             self._count_stop_failure(position, "not sendable")
+
+    def _too_many_unseen(self, position: Position) -> bool:
+        """Whether so many stops got lost that one more would not help: the position is closed instead.
+
+        Each of them may be real where the gateway's books lag behind. After its horizon the next one
+        is tried.
+        """
+        live = self.orders.live_of(position.position_id, Purpose.STOP)
+        unseen = [stop for stop in live if self.orders.unseen_stop(stop)]
+        if len(unseen) < self.rules.unseen_stops_max:
+            return False
+        newest_ms = max(stop.placed_at_ms for stop in unseen)
+        if self.orders.now_ms >= newest_ms + self.rules.gateway_horizon_ms:
+            return False
+        if not position.exit_wanted:
+            self._count_stop_failure(position, f"lost {len(unseen)} times")
+            self.want_exit(position, STOP_FAILED)
+        return True
 
     def _learn_from_stops(self, position: Position) -> None:
         """A stop that ended without our asking is a failure: once more at once, then market exit."""
@@ -280,7 +306,7 @@ class PositionTracker(PositionBook):
         ]
         if not ended or self.books_read_ms > max(ended):
             return False
-        self.books_wanted = True
+        self.books_wanted = "an exit was cancelled"
         return self.orders.now_ms < max(ended) + self.rules.exit_retry_late_ms
 
     def _cancel_all(self, position: Position, purpose: Purpose, reason: str) -> None:

@@ -66,6 +66,8 @@ HOME_OF_LIBRARY = {
     "telegram": "adapters.telegram",
 }
 
+BANNED_ENDPOINTS = {"placesmartorder", "closeposition", "cancelallorder"}
+
 CLOCK_READS = {"now", "utcnow", "today"}
 IMPURE_CALLS = {
     "print", "open", "input", "sleep", "breakpoint", "eval", "exec", "compile", "__import__",
@@ -277,6 +279,22 @@ def without_module_docstring(source: Source) -> Iterator[str]:
     """Modules that do not say what they decide."""
     if not (ast.get_docstring(source.tree) or "").strip():
         yield f"{source.path} has no docstring"
+
+
+def banned_endpoints(source: Source) -> Iterator[str]:
+    """Gateway calls that act on the whole account, or open a position where there is none.
+
+    ``closeposition`` and ``cancelallorder`` touch everybody's orders, ``placesmartorder`` with size 0
+    opens on a flat symbol (docs.openalgo.in). Only the simulated gateway serves them.
+    """
+    if source.area == "sim":
+        return
+    docs = {id(node.value) for node in source.nodes(ast.Expr)}
+    for node in source.nodes(ast.Constant):
+        text = node.value if isinstance(node.value, str) and id(node) not in docs else ""
+        for name in sorted(BANNED_ENDPOINTS):
+            if name in text.lower():
+                yield f"{source.path}:{node.lineno} names {name}, which is never used"
 
 
 def truthless_tests(source: Source) -> Iterator[str]:

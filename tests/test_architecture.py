@@ -15,6 +15,7 @@ from tests.house_rules import (
     TEXT_SUFFIXES,
     Checker,
     Source,
+    banned_endpoints,
     impure_actions,
     impure_imports,
     libraries_away_from_home,
@@ -87,6 +88,11 @@ def test_the_house_knows_every_folder(package: list[Source]) -> None:
     assert _wrong(strangers, package) == ""
 
 
+def test_nothing_acts_on_the_whole_account(package: list[Source]) -> None:
+    """The product never calls placesmartorder, closeposition or cancelallorder."""
+    assert _wrong(banned_endpoints, package) == ""
+
+
 def test_every_test_states_its_truth() -> None:
     """Every test has a docstring."""
     assert _wrong(truthless_tests, _sources("tests")) == ""
@@ -124,6 +130,8 @@ LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX
 
 # What is checked, in which file, and the snippets: each of them breaks the rule.
 VIOLATIONS: list[tuple[Checker, str, list[str]]] = [
+    (banned_endpoints, BROKER, ['PATH = "placesmartorder"', 'x = f"api/closeposition"']),
+    (banned_endpoints, RUNTIME, ['post("/api/v1/cancelallorder")']),
     (impure_imports, CORE, [
         "import asyncio", "import time", "import random", "import uuid", "import os, re",
         "import os.path", "import io", "import pathlib", "import logging", "import sqlite3",
@@ -186,6 +194,8 @@ VIOLATIONS: list[tuple[Checker, str, list[str]]] = [
 
 # The nearest code that keeps the rule.
 FAIR: list[tuple[Checker, str, list[str]]] = [
+    (banned_endpoints, SIM, ['PATH = "closeposition"']),
+    (banned_endpoints, BROKER, ['"""Never uses closeposition."""', 'PATH = "placeorder"']),
     (impure_imports, CORE, ["import datetime, msgspec\nfrom collections.abc import Set"]),
     (impure_imports, RUNTIME, ["import asyncio, json, logging, time"]),
     (impure_actions, CORE, [

@@ -41,7 +41,7 @@ class DayEnd:
             return False
         if self._flat_since_ms is None:
             self._flat_since_ms = now
-            self.reconciler.ask("day exit")
+            self.reconciler.ask("day exit", afresh=True)
             return False
         completed = self.reconciler.completed_ms
         if completed is None or completed < self._flat_since_ms:

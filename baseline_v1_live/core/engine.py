@@ -46,7 +46,7 @@ from baseline_v1_live.core.messages import (
     TimerDue,
 )
 from baseline_v1_live.core.order_states import OrderState
-from baseline_v1_live.core.position import Position
+from baseline_v1_live.core.position import FLATTEN, Position
 from baseline_v1_live.core.price_watch import PriceWatch
 from baseline_v1_live.core.reconciler import Reconciler
 from baseline_v1_live.core.rules import Rules
@@ -238,6 +238,7 @@ class Engine:
 
     def _on_started(self, event: Started) -> None:
         self.state = TradingState.RECONCILING
+        self.prices.started_ms = event.at_ms
         if event.at_ms > self.session.open_ms:
             self._miss_minutes()
         self.orders.say(Level.INFO, "RECONCILE", f"started in {event.mode} mode, reading the books")
@@ -346,13 +347,13 @@ class Engine:
             self._exit_day(SQUARE_OFF)
         self.positions.drive_all()
         if self.positions.books_wanted:
-            self.positions.books_wanted = False
-            self.reconciler.ask("an exit was cancelled")
+            wanted, self.positions.books_wanted = self.positions.books_wanted, ""
+            self.reconciler.ask(wanted, afresh=wanted == FLATTEN)
         self.prices.look(feed_silent=bool(self.silent_feeds))
         if self._history_wanted:
             self.history.ask_where_due()
         self._say_swings()
-        self.desk.evaluate(self.gate(), at_bar_close=at_bar_close)
+        self.desk.evaluate(self.gate(), at_bar_close=at_bar_close, stopping=self.stopping)
         self._finish_day()
         self._hold()
         self.market.dirty = False
@@ -390,7 +391,7 @@ class Engine:
         return True
 
     def _check_limits(self) -> None:
-        if self.positions.day_exit_reason is not None:
+        if self.positions.day_exit_reason is not None or self.prices.stale:
             return
         reached_ms = self.limits.reached_ms
         reason = self.limits.evaluate(

@@ -36,6 +36,8 @@ SPENT = "spent"
 CHURN = "churn_breaker"
 REFUSED_BY_BROKER = "refused_by_broker"
 SWITCH = "switch"
+STOPPING = "stopping"
+NOT_SENT = "not_sent"
 
 
 class Working(msgspec.Struct):
@@ -67,11 +69,15 @@ class EntryDesk:
 
     # ------------------------------------------------------------ the one entrance
 
-    def evaluate(self, gate: str | None, *, at_bar_close: bool) -> None:
+    def evaluate(self, gate: str | None, *, at_bar_close: bool, stopping: bool = False) -> None:
         """Bring the resting entries to what is wanted now.
 
         ``gate`` is the reason why no entry may rest at all, None when entries are allowed.
+        ``stopping`` says that the process ends in a moment: no cancel waits for an answer.
         """
+        if stopping:
+            for order in list(self.orders.live(purpose=Purpose.ENTRY)):
+                self.orders.cancel(order, STOPPING)
         for option_type in OptionType:
             working = self.working.get(option_type)
             if working is not None and not working.order.live:
@@ -330,6 +336,8 @@ class EntryDesk:
         moved = abs(newer.trigger_paise - order.trigger_price_paise)
         if moved >= self.rules.modify_threshold_paise:
             quantity = self._size(newer)
+            if not self.margin.known_enough(order.symbol, quantity):
+                quantity = min(quantity, order.quantity)
             if not quantity or not self.orders.modify(
                 order,
                 quantity=quantity,
@@ -389,6 +397,10 @@ class EntryDesk:
             if order.cancel_reason == LEFT_BEHIND:
                 candidate.spent = True
                 self.rejections[LEFT_BEHIND] += 1
+        elif not order.sent:
+            # Nobody has refused it and the swing is still there: it may be tried again in a while.
+            self._blocked_until[order.symbol] = self.orders.now_ms + self.rules.refusal_block_ms
+            self.rejections[NOT_SENT] += 1
         else:
             candidate.spent = True
             self._blocked_until[order.symbol] = self.orders.now_ms + self.rules.refusal_block_ms

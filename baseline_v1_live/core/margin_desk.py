@@ -74,6 +74,15 @@ class MarginDesk:
             )
         return MARGIN_ASKED
 
+    def known_enough(self, symbol: str, quantity: int) -> bool:
+        """Whether no margin is checked, or a fresh answer says that it is enough for ``quantity``."""
+        verdict = self._verdicts.get((symbol, quantity))
+        return not self.rules.margin_check or (
+            verdict is not None
+            and verdict.refusal is None
+            and self.orders.now_ms < verdict.at_ms + self.rules.margin_fresh_ms
+        )
+
     def on_checked(self, event: MarginChecked) -> None:
         """The gateway's answer."""
         for option_type, asked in list(self._asked.items()):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from baseline_v1_live.core.instruments import Contract, OptionType
-from baseline_v1_live.core.messages import Bar, BarsLoaded, Tick
+from baseline_v1_live.core.messages import Bar, BarsLoaded, Side, Tick
 from baseline_v1_live.core.quarantine import TickGate
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import MINUTE_MS, Session, minute_start
@@ -22,6 +22,8 @@ from baseline_v1_live.strategy.swings import Swing, SwingDetector, SwingKind
 PASS = "pass"
 # Two moves of the index farther apart than this are not a moving market.
 _INDEX_PAUSE_MS = 5_000
+# An index without any tick for so long gives no sign of the market any more.
+_INDEX_DEAD_MS = 15_000
 
 
 class SwingRecord(msgspec.Struct, frozen=True):
@@ -36,6 +38,7 @@ class SymbolState:
 
     __slots__ = (
         "ask_paise",
+        "bid_paise",
         "candidate",
         "contract",
         "detector",
@@ -58,6 +61,7 @@ class SymbolState:
         self.followed: tuple[Candidate, ...] = ()
         self.last_paise = 0
         self.ask_paise: int | None = None
+        self.bid_paise: int | None = None
         self.last_tick_ms = 0
         self.index_clock_ms = 0
         self.spent_minutes: set[int] = set()
@@ -86,6 +90,8 @@ class Market:
         self.index_paise: int | None = None
         self._index_moved_ms = 0
         self._index_clock_ms = 0
+        self._index_seen_ms = 0
+        self._index_dead_ms = max(_INDEX_DEAD_MS, 3 * rules.snapshot_cadence_ms)
         self._index_pause_ms = max(_INDEX_PAUSE_MS, 3 * rules.snapshot_cadence_ms)
         self.minutes_missing: set[str] = set()
         self.fresh_lows: list[Swing] = []
@@ -115,6 +121,17 @@ class Market:
         """What we would pay now to close a short: ask, else last price, None before any tick."""
         state = self.symbols.get(symbol)
         return None if state is None else state.closing_price_paise or None
+
+    def reached(self, symbol: str, side: Side, trigger_paise: int) -> bool:
+        """Whether the newest last price is at or through a trigger (paise), as the exchange triggers on
+        trades; False without any price.
+        """
+        state = self.symbols.get(symbol)
+        if state is None or not state.last_paise:
+            return False
+        if side is Side.BUY:
+            return state.last_paise >= trigger_paise
+        return state.last_paise <= trigger_paise
 
     def candidates(self, option_type: OptionType) -> Iterator[Candidate]:
         """Candidates of a type that passed stage 1 and are not spent."""
@@ -155,8 +172,10 @@ class Market:
         ltp = tick.ltp_paise
         at_ms = tick.at_ms
         exchange_ms = at_ms if tick.exchange_at_ms is None else tick.exchange_at_ms
+        moved = ltp != state.last_paise
         state.last_paise = ltp
         state.ask_paise = tick.ask_paise
+        state.bid_paise = tick.bid_paise
         if tick.symbol in self.watched:
             state.recent.append((at_ms, ltp))
             self._forget_old(state, at_ms)
@@ -165,6 +184,9 @@ class Market:
         if at_ms - state.last_tick_ms >= self.rules.symbol_stale_ms:
             self.dirty = True  # A symbol that was silent may be entered again.
         state.last_tick_ms = at_ms
+        if moved and at_ms - self._index_seen_ms > self._index_dead_ms:
+            # Without the index's own ticks the options themselves tell that the market moves.
+            self._market_moved(at_ms)
         # The part of the index's pause that lies before this tick is not its silence.
         state.index_clock_ms = self._index_clock_ms + min(
             at_ms - self._index_moved_ms, self._index_pause_ms
@@ -246,11 +268,15 @@ class Market:
         if refusal is not None:
             self._quarantine(tick, refusal)
             return
+        self._index_seen_ms = tick.at_ms
         if tick.ltp_paise != self.index_paise:
-            moved_for = tick.at_ms - self._index_moved_ms
-            self._index_clock_ms += min(moved_for, self._index_pause_ms)
-            self._index_moved_ms = tick.at_ms
+            self._market_moved(tick.at_ms)
         self.index_paise = tick.ltp_paise
+
+    def _market_moved(self, at_ms: int) -> None:
+        moved_for = at_ms - self._index_moved_ms
+        self._index_clock_ms += min(moved_for, self._index_pause_ms)
+        self._index_moved_ms = at_ms
 
     def _quarantine(self, tick: Tick, reason: str) -> None:
         """Count a tick that is not believed; the first of a symbol and reason is to be said."""

@@ -34,6 +34,7 @@ class Order(msgspec.Struct, kw_only=True):
     ``filled_at_ms`` is when the newest of them was heard, ``value_estimated`` says that its price
     is not known yet. Of an order of unknown outcome ``absences`` counts the snapshots past the
     gateway's horizon without a trace of it, of a stop ``unseen`` those from the first second on.
+    ``question_at_ms`` is since when the order is asked for without an answer.
     ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
     entry rests, so that protecting a fill needs nothing else.
     """
@@ -71,6 +72,7 @@ class Order(msgspec.Struct, kw_only=True):
     asked_at_ms: int | None = None
     query_due_ms: int | None = None
     queries: int = 0
+    question_at_ms: int | None = None
     claim: BrokerStatus | None = None
     absences: int = 0
     unseen: int = 0
@@ -119,8 +121,8 @@ class Order(msgspec.Struct, kw_only=True):
         self.changed_at_ms = at_ms
         if self.state in RESTING and self.resting_since_ms is None:
             self.resting_since_ms = at_ms
-        triggered = self.state is OrderState.OPEN and before is OrderState.TRIGGER_PENDING
-        if triggered or (self.order_type is OrderType.SL and happened is OrderInput.FILLED_PART):
+        opened = self.state is OrderState.OPEN and before is not OrderState.OPEN
+        if self.order_type is OrderType.SL and (opened or happened is OrderInput.FILLED_PART):
             self.triggered_at_ms = self.triggered_at_ms or at_ms
         if self.live:
             self.closed_at_ms = None

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from baseline_v1_live.core.instruments import rupee_text
-from baseline_v1_live.core.messages import Command, Level, Notify, Purpose, QueryOrder
+from baseline_v1_live.core.messages import (
+    Command,
+    Level,
+    Notify,
+    OrderType,
+    Purpose,
+    QueryOrder,
+    Side,
+)
 from baseline_v1_live.core.order import FillDelta, Order
 from baseline_v1_live.core.order_states import OrderInput, OrderState
 from baseline_v1_live.core.rules import Rules
@@ -26,6 +34,9 @@ class Prices(Protocol):
     def reference_price(self, symbol: str, at_ms: int) -> int | None:
         """Our own mean price of the last 30 s, else the last price, None without any."""
 
+    def reached(self, symbol: str, side: Side, trigger_paise: int) -> bool:
+        """Whether the newest price known is at or through a trigger (paise)."""
+
 
 class _NoPrices:
     def closing_price(self, symbol: str) -> int | None:  # noqa: ARG002
@@ -33,6 +44,9 @@ class _NoPrices:
 
     def reference_price(self, symbol: str, at_ms: int) -> int | None:  # noqa: ARG002
         return None
+
+    def reached(self, symbol: str, side: Side, trigger_paise: int) -> bool:  # noqa: ARG002
+        return False
 
 
 class OrderBook:
@@ -99,6 +113,29 @@ class OrderBook:
             order.purpose is Purpose.STOP
             and order.state is OrderState.UNKNOWN
             and self.was_unseen(order)
+        )
+
+    def unseen_exits(self, position_id: str) -> int:
+        """Quantity of exits of unknown outcome that the books do not show. They stay reserved, nothing
+        is bought twice; but the short they were to close is not left bare until that is settled.
+        """
+        return sum(
+            order.remaining
+            for order in self.live_of(position_id, Purpose.EXIT)
+            if order.state is OrderState.UNKNOWN and self.was_unseen(order)
+        )
+
+    def is_open(self, order: Order) -> bool:
+        """Whether the broker's word that an order is open is believed.
+
+        Some brokers say it of a stop-limit order that still waits for its trigger. One that has
+        triggered and is not filled shows a price beyond its trigger, so a price must show it.
+        """
+        return (
+            order.order_type is not OrderType.SL
+            or order.filled_quantity > 0
+            or order.triggered_at_ms is not None
+            or self.prices.reached(order.symbol, order.side, order.trigger_price_paise)
         )
 
     def watched(self) -> list[Order]:
@@ -208,6 +245,8 @@ class OrderBook:
         self.commands.append(
             QueryOrder(order_id=order.order_id, broker_order_id=order.broker_order_id)
         )
+        if order.question_at_ms is None:
+            order.question_at_ms = self.now_ms
         self._back_off_query(order)
 
     def _back_off_query(self, order: Order) -> None:

@@ -158,7 +158,11 @@ class OrderRequests(OrderBook):
         if since is None:
             return None
         patience = max(self.rules.chase_after_ms, self.rules.wait_for_market_ms)
-        return max(since + patience, order.chase_due_ms, order.change_retry_at_ms)
+        due = max(since + patience, order.chase_due_ms, order.change_retry_at_ms)
+        if order.order_type is OrderType.MARKET and order.question_at_ms is not None:
+            # It has most likely filled, and the answer that says so is on its way.
+            due = max(due, order.question_at_ms + self.rules.cancel_retry_ms)
+        return due
 
     def _chase(self, order: Order) -> None:
         """Re-price an exit that rests, a step further each time; after the last, replace it."""

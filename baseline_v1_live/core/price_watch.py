@@ -1,8 +1,9 @@
 """Prices of open positions: the alert when one stays away, and the quotes asked for instead.
 
-A quote is asked for when an open position has had no tick for too long in a moving market, while a
-feed is silent, and once for each open position when a limit of R is reached (docs/strategy.md,
-sections 8 and 9). A quote values a position; it is no sign of life of its symbol's feed.
+A quote is asked for when an open position has had no tick for too long in a moving market, or none
+since a restart, while a feed is silent, and once for each open position when a limit of R is reached
+(docs/strategy.md, sections 8 and 9). A quote values a position; it is no sign of life of its symbol's
+feed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,15 @@ class PriceWatch:
         self._asked_ms: dict[str, int] = {}
         self._confirming: set[str] = set()
         self._quoted: set[str] = set()
+        self.started_ms = 0
+
+    @property
+    def stale(self) -> bool:
+        """Whether an open position is still valued at a price from before this start."""
+        return any(p.open_quantity and self._from_before(p) for p in self.positions.open.values())
+
+    def _from_before(self, position: Position) -> bool:
+        return position.last_tick_ms < self.started_ms
 
     # ------------------------------------------------------------ the limits of R
 
@@ -88,7 +98,8 @@ class PriceWatch:
             return None
         if symbol in self._confirming:
             return 0
-        if feed_silent or self.market.silent_ms(symbol) >= self._quote_after_ms:
+        silent = self.market.silent_ms(symbol) >= self._quote_after_ms
+        if feed_silent or silent or self._from_before(position):
             asked_ms = self._asked_ms.get(symbol)
             return 0 if asked_ms is None else asked_ms + self.rules.quote_every_ms
         return None

@@ -11,11 +11,16 @@ from baseline_v1_live.core.session import Session
 
 NOT_A_PRICE = "not_a_price"
 INDEX_PRICE = "index_price"
+FUTURE = "from_the_future"
 OUT_OF_ORDER = "out_of_order"
 OUTSIDE_SESSION = "outside_session"
 PRICE_JUMP = "price_jump"
 
 _BASIS_POINTS = 10_000
+
+
+# A clock of ours that is a little behind the exchange's must not blind the bot.
+_FUTURE_MS = 60_000
 
 
 class TickGate:
@@ -42,7 +47,10 @@ class TickGate:
         if ltp == index_paise:
             return INDEX_PRICE
         at = tick.at_ms if tick.exchange_at_ms is None else tick.exchange_at_ms
-        if at < self._last_at_ms:
+        if at > tick.at_ms + _FUTURE_MS:
+            return FUTURE
+        # A quote is asked for and answered now, whatever stamp a tick before it had.
+        if at < self._last_at_ms and not tick.quoted:
             return OUT_OF_ORDER
         if not self._session.open_ms <= at <= self._session.close_ms:
             return OUTSIDE_SESSION

@@ -6,7 +6,7 @@ concluded from a row that is missing, and what was touched a moment ago is left 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -21,7 +21,10 @@ from baseline_v1_live.core.messages import (
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 
-_MATCH_EARLY_MS = 2_000
+# A row's time is the broker's, in whole seconds and by another clock, and for some brokers it is that of
+# the order's last change. Where prices tell orders apart, it decides little.
+_MATCH_EARLY_MS = 10_000
+_MATCH_EARLY_PRICED_MS = 120_000
 _PATIENCE = 3
 _STOP_SHOWS_AFTER_MS = 1_000
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
@@ -114,13 +117,15 @@ def compare(
     *,
     grace_ms: int,
     horizon_ms: int,
+    is_open: Callable[[Order], bool],
 ) -> tuple[Finding, ...]:
     """All differences between our beliefs and a snapshot.
 
     ``orders`` are all orders of the session, ``open_short`` our open short quantity by symbol (units,
     positive; negative for a long of ours). Rows of orders changed within ``grace_ms`` before the
     snapshot was asked for, and positions of symbols with a fill in that time or an order on its way,
-    are skipped: news of them may be on its way too.
+    are skipped: news of them may be on its way too. ``is_open`` says whether a row that calls an order
+    open is believed.
     """
     all_orders = list(orders)
     untouched_ms = snapshot.asked_at_ms - grace_ms
@@ -135,7 +140,7 @@ def compare(
     missed = _fills(all_orders, snapshot)
     # A fill that is booked now is compared with the positions of the next snapshot.
     busy |= {finding.order.symbol for finding in missed}
-    findings: list[Finding] = [*missed, *_rows(all_orders, snapshot, untouched_ms)]
+    findings: list[Finding] = [*missed, *_rows(all_orders, snapshot, untouched_ms, is_open)]
     findings += [
         finding for finding in _positions(open_short, snapshot) if finding.symbol not in busy
     ]
@@ -157,7 +162,10 @@ def _fills(orders: list[Order], snapshot: SnapshotTaken) -> list[FillMissed]:
 
 
 def _rows(
-    orders: list[Order], snapshot: SnapshotTaken, untouched_ms: int
+    orders: list[Order],
+    snapshot: SnapshotTaken,
+    untouched_ms: int,
+    is_open: Callable[[Order], bool],
 ) -> list[StatusDiffers | ValuesDiffer | OrderMissing]:
     rows = {row.broker_order_id: row for row in snapshot.orders}
     found: list[StatusDiffers | ValuesDiffer | OrderMissing] = []
@@ -169,7 +177,10 @@ def _rows(
         row = rows.get(order.broker_order_id)
         if row is None:
             found.append(OrderMissing(order))
-        elif row.status in _OVER or order.state in _BEFORE.get(row.status, ()):
+        elif row.status in _OVER or (
+            order.state in _BEFORE.get(row.status, ())
+            and (row.status is not BrokerStatus.OPEN or is_open(order))
+        ):
             found.append(StatusDiffers(order, row.status, row.message))
         elif order.change is None and not _same_values(order, row):
             found.append(ValuesDiffer(order))
@@ -252,9 +263,11 @@ def _surely_absent(
 def _stop_unseen(
     order: Order, known: set[str], snapshot: SnapshotTaken, unexplained: Mapping[str, int]
 ) -> bool:
-    """Whether a stop has neither a row nor a trade nor a changed position a second after it was sent."""
+    """Whether what was to cover or close a short has neither a row nor a trade nor a changed position a
+    second after it was sent.
+    """
     return (
-        order.purpose is Purpose.STOP
+        order.purpose in (Purpose.STOP, Purpose.EXIT)
         and snapshot.asked_at_ms >= order.placed_at_ms + _STOP_SHOWS_AFTER_MS
         and not _looks_filled(order, unexplained)
         and not _traded(order, known, snapshot)
@@ -291,13 +304,13 @@ def _same_order(order: Order, row: BrokerOrder, horizon_ms: int) -> bool:
     """Whether a row has our order's signature; gateways without a client id leave nothing else."""
     if (row.symbol, row.side, row.quantity) != (order.symbol, order.side, order.quantity):
         return False
-    if row.placed_at_ms is not None:
-        after_ms = row.placed_at_ms - order.placed_at_ms
-        if not -_MATCH_EARLY_MS <= after_ms <= horizon_ms:
-            return False
+    after_ms = 0 if row.placed_at_ms is None else row.placed_at_ms - order.placed_at_ms
     if order.order_type is OrderType.MARKET:
         # Brokers turn market orders into protected limit orders, with a price of their own.
-        return row.order_type in (OrderType.MARKET, OrderType.LIMIT)
+        in_time = -_MATCH_EARLY_MS <= after_ms <= horizon_ms
+        return in_time and row.order_type in (OrderType.MARKET, OrderType.LIMIT)
+    if after_ms < -_MATCH_EARLY_PRICED_MS:
+        return False
     return (row.order_type, row.trigger_price_paise, row.limit_price_paise) == (
         order.order_type,
         order.trigger_price_paise,

@@ -65,6 +65,7 @@ class Reconciler:
         self._price_of = price_of
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
+        self._afresh = False
         self._alerted: set[tuple[str, int, int]] = set()
         self._foreign: dict[str, int] = {}
         self._read_before_ms = 0
@@ -74,29 +75,33 @@ class Reconciler:
         """When the next snapshot is to be asked for."""
         if self._asked_ms is not None:
             return self._asked_ms + NO_ANSWER_MS
-        if self._last_asked_ms is None:
+        if self._last_asked_ms is None or self._afresh:
             return self.orders.now_ms
-        if self.positions.doubtful or self._foreign or self._stop_unknown:
+        if self.positions.doubtful or self._foreign or self._cover_unknown:
             return self._last_asked_ms + self.rules.reconcile_doubt_ms
-        busy = self.hurry or not self.positions.settled
+        busy = self.hurry or self.completed_ms is None or not self.positions.settled
         every = self.rules.reconcile_busy_ms if busy else self.rules.reconcile_idle_ms
         return self._last_asked_ms + every
 
     @property
-    def _stop_unknown(self) -> bool:
-        stops = self.orders.live(purpose=Purpose.STOP)
-        return any(stop.state is OrderState.UNKNOWN for stop in stops)
+    def _cover_unknown(self) -> bool:
+        return any(
+            order.state is OrderState.UNKNOWN and order.purpose in (Purpose.STOP, Purpose.EXIT)
+            for order in self.orders.live()
+        )
 
     def ask_if_due(self) -> None:
         """Ask for a snapshot when one is due."""
         if self.orders.now_ms >= self.due_ms:
             self.ask("routine")
 
-    def ask(self, reason: str) -> None:
-        """Ask for a snapshot now unless one is on its way."""
+    def ask(self, reason: str, *, afresh: bool = False) -> None:
+        """Ask for a snapshot now unless one is on its way; with ``afresh`` another follows that."""
         now = self.orders.now_ms
         if self._asked_ms is not None and now < self._asked_ms + NO_ANSWER_MS:
+            self._afresh |= afresh and self._asked_ms < now
             return
+        self._afresh = False
         self._asked_ms = self._last_asked_ms = now
         self.orders.commands.append(TakeSnapshot(reason=reason))
 
@@ -125,6 +130,7 @@ class Reconciler:
             snapshot,
             grace_ms=self.rules.touched_grace_ms,
             horizon_ms=self.rules.gateway_horizon_ms,
+            is_open=self.orders.is_open,
         )
         self._forget_settled_shortfalls(findings)
         for finding in findings:
@@ -183,16 +189,16 @@ class Reconciler:
         )
 
     def _miss_stop(self, order: Order) -> None:
-        """A stop of unknown outcome is not in the books: after two looks another one is to cover."""
+        """A stop or exit of unknown outcome is not in the books: after two looks a stop is to cover."""
         order.unseen += 1
         self.orders.keep(order)
         if order.unseen == self.rules.unseen_stop_snapshots:
             self.orders.say(
                 Level.ALERT,
                 "RECONCILE",
-                f"{order.symbol}: stop {order.order_id} got no answer and is not in the books; it no "
-                "longer counts as cover and is still looked for",
-                f"unseen:{order.order_id}",
+                f"{order.symbol}: {order.purpose} {order.order_id} got no answer and is not in the "
+                "books; a stop covers meanwhile, and it is still looked for",
+                f"unseen:{order.symbol}",
             )
 
     def _seen_twice(self, symbol: str, difference: int) -> bool:
@@ -315,10 +321,12 @@ class Reconciler:
         if (symbol, net_quantity, ours) in self._alerted:
             return
         self._alerted.add((symbol, net_quantity, ours))
+        unknown = [o.order_id for o in self.orders.live(symbol) if o.unanswered]
+        perhaps = f"; it may be {', '.join(unknown)}, whose outcome is unknown" if unknown else ""
         self.orders.say(
-            Level.CRITICAL if net_quantity > 0 else Level.ALERT,
+            Level.CRITICAL if net_quantity > 0 or unknown else Level.ALERT,
             "RECONCILE",
             f"{symbol}: the broker holds {net_quantity:+d}, ours is {-ours:+d}; "
-            "the difference is not ours and is left alone",
+            f"the difference is not ours and is left alone{perhaps}",
             f"foreign:{symbol}",
         )

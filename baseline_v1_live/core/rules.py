@@ -79,6 +79,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     # Outcomes and reconciliation
     query_retry_ms: int = 1_000
+    exit_query_ms: int = 300
     cancel_retry_ms: int = 2_000
     gateway_horizon_ms: int = 130_000
     absent_snapshots: int = 3
@@ -89,6 +90,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     touched_grace_ms: int = 5_000
     # Looks at the books in which a stop of unknown outcome is missing before another one covers.
     unseen_stop_snapshots: int = 2
+    unseen_stops_max: int = 2
     foreign_position: str = "alert"
 
     # Margin, prices and bars on request

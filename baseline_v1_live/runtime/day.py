@@ -30,6 +30,7 @@ from baseline_v1_live.runtime.instance import KillFile
 from baseline_v1_live.runtime.live import LiveDriver
 from baseline_v1_live.runtime.scheduler import DayJobs
 from baseline_v1_live.runtime.status import (
+    Cover,
     OrderView,
     PositionView,
     Status,
@@ -62,9 +63,8 @@ class DayHooks(Protocol):
 
 
 class LiveDay:
-    """``start`` reconciles and opens the feeds, ``until_over`` waits, ``stop`` ends it.
-
-    ``uptime_since_ms`` is when the process began, in the clock's time.
+    """``reconcile`` reads the books and protects, ``open`` starts prices, jobs and watches; then it runs
+    by itself until ``close``. ``stop_entries`` and ``flatten`` are the two ways to end it well.
     """
 
     def __init__(
@@ -134,6 +134,11 @@ class LiveDay:
         """Whether nothing of ours is open or working, and the books have been read."""
         return self.engine.reconciled and self.engine.positions.flat
 
+    @property
+    def proven_over(self) -> bool:
+        """Whether the day's exit is done and the broker's books have shown zero since."""
+        return self.engine.day_over and self.flat
+
     def status(self) -> Status:
         """The day at a glance."""
         now_ms = self._clock.now_ms()
@@ -176,9 +181,10 @@ class LiveDay:
                 )
 
     def _look(self) -> None:
+        # First of all, so that nothing else that breaks can hide it.
+        self._look_for_kill()
         now_ms = self.driver.now_ms
         self.feeds.look(now_ms)
-        self._look_for_kill()
         self._hooks.flush()
         minute = now_ms // MINUTE_MS
         if minute == self._minute:
@@ -268,9 +274,14 @@ class LiveDay:
         return self.engine.unproven_entries()
 
     def _settled(self) -> bool:
-        """Whether no entry is left, and every stop that was sent has its answer."""
+        """Whether no entry is left, every order sent has its answer, and every short is covered."""
         in_flight = any(o.state is OrderState.IN_FLIGHT for o in self.engine.orders.live())
-        return self.engine.entries_proven_over and not in_flight
+        return self.engine.entries_proven_over and not in_flight and not self.uncovered()
+
+    def uncovered(self) -> list[str]:
+        """Symbols of open positions that no stop at the broker covers whole, and no exit closes."""
+        bare = (Cover.NAKED, Cover.PARTLY, Cover.SENT)
+        return [view.symbol for view in self.positions() if view.cover in bare]
 
     async def flatten(self, timeout_s: float) -> bool:
         """Close everything; whether the broker showed zero within so many real seconds."""

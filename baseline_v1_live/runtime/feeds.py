@@ -58,11 +58,12 @@ class Feeds:
     ) -> None:
         self._engine, self._feeds, self._clock = engine, feeds, clock
         self._hear, self._notice = hear, notice
+        self._silent_ms = int(SILENT_S * SECOND_MS * clock.speed)
         self._judge = FeedJudge(
             list(feeds),
             open_ms=engine.session.open_ms,
             close_ms=engine.session.close_ms,
-            silent_ms=int(SILENT_S * SECOND_MS * clock.speed),
+            silent_ms=self._silent_ms,
             back_ms=int(BACK_S * SECOND_MS * clock.speed),
         )
         self._symbols = sorted(engine.market.symbols) + [
@@ -72,6 +73,7 @@ class Feeds:
         self._live_once: set[str] = set()
         self._refusals_said: set[str] = set()
         self._last_tick_ms: int | None = None
+        self._nonsense_since: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------ what comes in
@@ -79,13 +81,24 @@ class Feeds:
     def on_tick(self, name: str, tick: Tick) -> bool:
         """A tick of one feed; only the active one's are used. True when this one was."""
         now_ms = self._clock.now_ms()
-        use = self._judge.on_tick(name, now_ms)
+        nonsense = now_ms - self._nonsense_since.get(name, now_ms) >= self._silent_ms
+        # A feed that has sent only what cannot be believed for so long is as good as silent.
+        used = name == self._judge.active if nonsense else self._judge.on_tick(name, now_ms)
         if self._judge.news:
             self.look(now_ms)
-        if use:
-            self._last_tick_ms = now_ms
-            self._hear(tick)
-        return use
+        if used:
+            self._pass_on(name, tick, now_ms)
+        return used
+
+    def _pass_on(self, name: str, tick: Tick, now_ms: int) -> None:
+        refused = self._engine.market.quarantined
+        before = refused.total()
+        self._hear(tick)
+        if refused.total() > before:
+            self._nonsense_since.setdefault(name, now_ms)
+            return
+        self._nonsense_since.pop(name, None)
+        self._last_tick_ms = now_ms
 
     def on_live(self, name: str) -> None:
         """A feed is connected and everything is subscribed."""

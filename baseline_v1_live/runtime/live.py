@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -52,6 +53,10 @@ from baseline_v1_live.runtime.records import StateRecord, Step, take_changes
 _log = logging.getLogger(__name__)
 
 COMMIT_PATIENCE_S = 1.0
+CALM_S = 30.0
+_BREAKS_TOLD = 3
+_BREAKS_BETWEEN = 1_000
+_AFTER_A_BUG_MS = 1_000
 JOURNAL = "journal"
 _NEVER_MS = 1 << 62
 
@@ -77,7 +82,8 @@ class LiveDriver:
     """Drives one engine. ``hear`` takes every event, from whatever source, inside one event loop.
 
     ``first_seq`` is the newest number that the journal knows, ``first_state`` is stored with the first
-    step. ``patience_s`` is how many real seconds an order waits for its step to be on the disk.
+    step. ``patience_s`` is how many real seconds an order waits for its step to be on the disk,
+    ``calm_s`` for how long no step may have failed before anything is sold again.
     ``on_tick`` hears each stamped tick, ``on_step`` runs after every step that was not a bare tick.
     """
 
@@ -94,6 +100,7 @@ class LiveDriver:
         first_seq: int = 0,
         first_state: Sequence[StateRecord] = (),
         patience_s: float = COMMIT_PATIENCE_S,
+        calm_s: float = CALM_S,
         on_tick: Callable[[Tick], None] | None = None,
         on_step: Callable[[], None] | None = None,
         on_summary: Callable[[SaveSummary], None] | None = None,
@@ -114,6 +121,8 @@ class LiveDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._late_steps = 0
+        self._failed_s = -calm_s
+        self._calm_s = calm_s
         self._closed = False
 
     # ------------------------------------------------------------ hearing
@@ -125,14 +134,32 @@ class LiveDriver:
         self._seq += 1
         self._now_ms = max(self._now_ms, self.clock.now_ms())
         event = msgspec.structs.replace(event, seq=self._seq, at_ms=self._now_ms)
-        if self._on_tick is not None and isinstance(event, Tick):
-            self._on_tick(event)
         try:
-            commands = self.engine.handle(event)
+            self._step(event)
         except Exception as error:
             self._break(event, error)
-            return
+            self._save_what_was_decided(event)
+
+    def _save_what_was_decided(self, event: Event) -> None:
+        """Exits and stops come first in a step: what was decided before the bug struck still goes out.
+
+        And the engine is asked again in a second, because it may not have said when it wants to be.
+        """
+        decided = tuple(self.engine.orders.commands)
+        self.engine.orders.commands.clear()
+        self._arm(self._now_ms + _AFTER_A_BUG_MS)
+        changed = self.engine.orders.changed or self.engine.positions.changed
+        try:
+            if decided or changed:
+                self._store(event, decided)
+        except Exception:
+            _log.exception("what was decided before the bug could not be carried out")
+
+    def _step(self, event: Event) -> None:
+        if self._on_tick is not None and isinstance(event, Tick):
+            self._on_tick(event)
         engine = self.engine
+        commands = engine.handle(event)
         bare = isinstance(event, Tick | TimerDue)
         if bare and not commands and not engine.orders.changed and not engine.positions.changed:
             return
@@ -159,16 +186,21 @@ class LiveDriver:
         return max(self._now_ms, self.clock.now_ms())
 
     def _break(self, event: Event, error: Exception) -> None:
-        """A bug of ours: nothing more is sold, what is held is looked after, and people are told."""
+        """A bug of ours: nothing more is sold, what is held is looked after, and people are told.
+
+        The same bug may strike at each tick: it is told and logged the first times, then seldom.
+        """
         self.broken += 1
-        _log.error("the engine broke on %r", event, exc_info=error)
-        self.notice(
-            Level.CRITICAL,
-            "BUG",
-            f"internal error on {type(event).__name__}: {error!r}; entries stop for the day, stops "
-            "and exits go on. Please look at the positions, and report this with the log",
-            f"bug:{type(error).__name__}",
-        )
+        if self.broken <= _BREAKS_TOLD or self.broken % _BREAKS_BETWEEN == 0:
+            _log.error("the engine broke on %r", event, exc_info=error)
+            self.notice(
+                Level.CRITICAL,
+                "BUG",
+                f"internal error {self.broken} on {type(event).__name__}: {error!r}; entries stop "
+                "for the day, stops and exits go on. Please look at the positions, and report this "
+                "with the log",
+                f"bug:{type(error).__name__}",
+            )
         if self.broken == 1:
             self.say("halt", "an internal error")
 
@@ -195,7 +227,6 @@ class LiveDriver:
                     self.notice(Level.CRITICAL, "BUG", reason)
         # First what is new of the engine's own records, because take_changes forgets it.
         state = self._first_state + self._keeper.changes(self.engine)
-        self._first_state = []
         stored = self._journal.put(Step(event, tuple(commands), *take_changes(self.engine), state))
         if orders:
             self._spawn(self._send_stored(stored, orders))
@@ -216,9 +247,9 @@ class LiveDriver:
             problem = f"a step is not on the disk after {self._patience_s:g} s"
             self._doubt(problem)
         except Exception as error:
-            problem = str(error)
+            problem = str(error) or repr(error)
         for command in orders:
-            if problem and _opens(command):
+            if problem and self._opens(command):
                 request = Request.PLACE if isinstance(command, PlaceOrder) else Request.MODIFY
                 self.hear(
                     OrderRefused(
@@ -228,16 +259,31 @@ class LiveDriver:
             else:
                 self._spawn(self._send(command))
 
+    def _opens(self, command: PlaceOrder | ModifyOrder | CancelOrder) -> bool:
+        """Whether a command is of an entry: what closes or protects is never held back."""
+        match command:
+            case PlaceOrder():
+                return command.purpose is Purpose.ENTRY
+            case ModifyOrder():
+                # A sale may also be the chase of a correction, which sells a long of ours.
+                order = self.engine.orders.orders.get(command.order_id)
+                corrects = order is not None and order.purpose is Purpose.CORRECTION
+                return command.side is Side.SELL and not corrects
+        return False
+
     def _look_at(self, stored: asyncio.Future[None]) -> None:
         """A step is on the disk, late or in time, or it is not and will not be."""
         if stored.cancelled():
             return
         error = stored.exception()
         if error is None:
+            # Until some step is on the disk, each carries what only the first one has to store.
+            self._first_state = []
             self._trust()
         else:
             self._keeper.store_all_again(self.engine)
-            self._doubt(str(error))
+            self._failed_s = time.monotonic()
+            self._doubt(str(error) or repr(error))
 
     def _doubt(self, problem: str) -> None:
         if not self._late_steps:
@@ -251,7 +297,10 @@ class LiveDriver:
         self._late_steps += 1
 
     def _trust(self) -> None:
-        if self._late_steps:
+        """Entries are allowed again once no step has failed for a while: on a full disk small ones still
+        fit.
+        """
+        if self._late_steps and time.monotonic() >= self._failed_s + self._calm_s:
             self._late_steps = 0
             self.hear(EntriesAllowed(cause=JOURNAL))
 
@@ -310,16 +359,6 @@ class LiveDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _opens(command: PlaceOrder | ModifyOrder | CancelOrder) -> bool:
-    """Whether a command is of an entry: what closes or protects is never held back."""
-    match command:
-        case PlaceOrder():
-            return command.purpose is Purpose.ENTRY
-        case ModifyOrder():
-            return command.side is Side.SELL
-    return False
 
 
 def _unknown(command: ToBroker, message: str) -> Event:

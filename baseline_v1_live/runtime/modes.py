@@ -28,4 +28,5 @@ class ExitCode(IntEnum):
     LOCKED = 3
     ENTRIES_NOT_PROVEN = 4
     NOT_FLAT = 5
+    NOT_COVERED = 6
     FORCED = 130

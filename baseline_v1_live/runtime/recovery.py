@@ -36,13 +36,17 @@ class RecoveryError(Exception):
 
 
 class Universe(msgspec.Struct, frozen=True, kw_only=True):
-    """What is traded on a date; fixed for the day, so that a restart does not choose anew."""
+    """What is traded on a date and when; fixed for the day, so that a restart does not choose anew, and
+    need not ask before it can look after what is held. Instants are epoch ms, 0 where not known.
+    """
 
     date: dt.date
     underlying: str
     expiry: dt.date
     atm_paise: int
     contracts: list[Contract]
+    open_ms: int = 0
+    close_ms: int = 0
 
 
 StoredT = TypeVar("StoredT", Order, Position, SessionState, Universe)

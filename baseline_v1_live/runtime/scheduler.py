@@ -64,9 +64,17 @@ class DayJobs:
         self._scheduler = _ClockedScheduler(clock, self._zone)
 
     def add(self, name: str, at_ms: int, job: Job) -> None:
-        """Run a job at an instant; one whose instant has passed is left out."""
-        if at_ms >= self._clock.now_ms():
-            self._scheduler.add_job(job, DateTrigger(self._zone.at(at_ms)), id=name, name=name)
+        """Run a job at an instant, in the event loop; one whose instant has passed is left out."""
+        if at_ms < self._clock.now_ms():
+            return
+
+        # APScheduler gives plain functions to other threads; the engine belongs to this one.
+        async def run() -> None:
+            done = job()
+            if done is not None:
+                await done
+
+        self._scheduler.add_job(run, DateTrigger(self._zone.at(at_ms)), id=name, name=name)
 
     @property
     def waiting(self) -> list[str]:

@@ -2,7 +2,8 @@
 
 It holds the truth: orders, fills, net positions. Requests wait in ``sent`` until the test decides
 their fate, answers and pushed news wait in ``mail`` until the test delivers them. Statements that
-join an order with its fills, and snapshots, are true at the instant they are made.
+join an order with its fills, and snapshots, are true at the instant they are made; but a broker that
+``folds`` calls an order open that still waits for its trigger, in whatever it says.
 """
 
 from __future__ import annotations
@@ -137,6 +138,7 @@ class HostileBroker:
     limbo: list[Sent] = field(default_factory=list)
     mail: list[Mail] = field(default_factory=list)
     grown_late: dict[str, int] = field(default_factory=dict)
+    folds: bool = False
 
     # ------------------------------------------------------------ the truth
 
@@ -347,6 +349,12 @@ class HostileBroker:
 
     # ------------------------------------------------------------ what it says
 
+    def word(self, status: BrokerStatus) -> BrokerStatus:
+        """What this broker calls a status."""
+        return (
+            BrokerStatus.OPEN if self.folds and status is BrokerStatus.TRIGGER_PENDING else status
+        )
+
     def push(self, row: Row, news: News, status: BrokerStatus | None = None) -> None:
         """Push news of an order; with ``status`` a false one."""
         if news is News.NONE:
@@ -364,7 +372,7 @@ class HostileBroker:
             event = OrderUpdated(
                 broker_order_id=row.broker_order_id,
                 symbol=row.symbol,
-                status=status or row.status,
+                status=status or self.word(row.status),
                 filled_quantity=None if news is News.STATUS else row.filled,
                 filled_value_paise=row.value_paise if news is News.FULL else None,
             )
@@ -376,7 +384,7 @@ class HostileBroker:
         return OrderUpdated(
             broker_order_id=row.broker_order_id,
             symbol=row.symbol,
-            status=row.status,
+            status=self.word(row.status),
             filled_quantity=row.filled,
             filled_value_paise=row.value_paise,
             quantity=row.quantity,
@@ -425,7 +433,7 @@ class HostileBroker:
                     quantity=row.quantity,
                     trigger_price_paise=row.trigger_paise,
                     limit_price_paise=row.limit_paise,
-                    status=row.status,
+                    status=self.word(row.status),
                     placed_at_ms=row.placed_at_ms,
                 )
                 for row in rows

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from baseline_v1_live.core.instruments import Contract, OptionType
+from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerPosition,
@@ -36,6 +37,7 @@ from baseline_v1_live.core.reconcile import (
 )
 from baseline_v1_live.core.reconciler import Reconciler
 from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.session import make_session
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
 
@@ -108,9 +110,20 @@ def books(
 
 
 def find(
-    orders: list[Order], snapshot: SnapshotTaken, short: dict[str, int] | None = None
+    orders: list[Order],
+    snapshot: SnapshotTaken,
+    short: dict[str, int] | None = None,
+    *,
+    is_open: bool = True,
 ) -> tuple[Finding, ...]:
-    return compare(orders, short or {}, snapshot, grace_ms=GRACE, horizon_ms=HORIZON)
+    return compare(
+        orders,
+        short or {},
+        snapshot,
+        grace_ms=GRACE,
+        horizon_ms=HORIZON,
+        is_open=lambda _: is_open,
+    )
 
 
 # ---------------------------------------------------------------- orders we know
@@ -176,6 +189,14 @@ def test_a_waiting_order_that_the_book_calls_open_differs() -> None:
     assert find([ours], books(row(status=BrokerStatus.OPEN))) == (
         StatusDiffers(ours, BrokerStatus.OPEN, ""),
     )
+
+
+@pytest.mark.parametrize("state", [S.ACCEPTED, S.TRIGGER_PENDING])
+def test_a_row_that_is_not_believed_to_be_open_is_no_finding(state: OrderState) -> None:
+    """Where "open" may mean trigger pending, the row says nothing that is new."""
+    ours = order(state=state)
+
+    assert find([ours], books(row(status=BrokerStatus.OPEN)), is_open=False) == ()
 
 
 @pytest.mark.parametrize("status", [BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN])
@@ -258,7 +279,7 @@ def test_an_unknown_order_is_found_by_its_signature() -> None:
         {"trigger_price_paise": 14_005},
         {"limit_price_paise": 14_305},
         {"order_type": OrderType.LIMIT},
-        {"placed_at_ms": NOW - 12_001},
+        {"placed_at_ms": NOW - 200_000},
     ],
 )
 def test_a_row_with_another_signature_is_not_ours(other: dict[str, Any]) -> None:
@@ -268,11 +289,32 @@ def test_a_row_with_another_signature_is_not_ours(other: dict[str, Any]) -> None
     assert find([ours], books(row("X9", **other))) == (StopUnseen(ours),)
 
 
-def test_clocks_may_differ_by_two_seconds() -> None:
-    """A row stamped up to 2 s before our own sending is still ours: clocks differ."""
+@pytest.mark.parametrize("after_s", [-60, -2, 0, 200, 3_600])
+def test_a_row_with_our_prices_is_ours_whatever_its_time(after_s: int) -> None:
+    """Clocks differ, times are cut to seconds, and some brokers show an order's last change: type,
+    quantity and both prices tell our stop-limit order from others.
+    """
     ours = unknown()
+    shown = row("X9", placed_at_ms=NOW - 10_000 + after_s * 1_000)
 
-    assert find([ours], books(row("X9", placed_at_ms=NOW - 12_000))) == (OrderFound(ours, "X9"),)
+    assert find([ours], books(shown)) == (OrderFound(ours, "X9"),)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "found"), [(-30, False), (-2, True), (5, True), (3_600, False)]
+)
+def test_a_market_order_is_known_by_its_time_too(after_s: int, found: bool) -> None:
+    """It has no price of its own, so a row far from its sending may be somebody else's."""
+    ours = unknown(order_type=OrderType.MARKET, trigger_price_paise=0, limit_price_paise=0)
+    shown = row(
+        "X9",
+        order_type=OrderType.MARKET,
+        trigger_price_paise=0,
+        limit_price_paise=0,
+        placed_at_ms=NOW - 10_000 + after_s * 1_000,
+    )
+
+    assert (OrderFound(ours, "X9") in find([ours], books(shown))) is found
 
 
 def test_a_row_without_a_time_is_matched_by_the_rest() -> None:
@@ -300,7 +342,7 @@ def test_a_market_order_never_becomes_a_stop_order() -> None:
         limit_price_paise=0,
     )
 
-    assert find([ours], books(row("X9"))) == ()
+    assert find([ours], books(row("X9"))) == (StopUnseen(ours),)
 
 
 @pytest.mark.parametrize("status", list(BrokerStatus))
@@ -351,7 +393,7 @@ def test_a_twin_on_its_way_may_own_the_row() -> None:
 @pytest.mark.parametrize(("age", "absent"), [(HORIZON - 1, False), (HORIZON, True)])
 def test_an_order_is_absent_only_past_the_horizon(age: int, absent: bool) -> None:
     """An unknown order in no book is absent once the gateway's horizon has passed, not before."""
-    ours = unknown(purpose=Purpose.EXIT, placed_at_ms=NOW - age, changed_at_ms=NOW - age)
+    ours = unknown(purpose=Purpose.ENTRY, placed_at_ms=NOW - age, changed_at_ms=NOW - age)
 
     assert find([ours], books()) == ((OrderAbsent(ours),) if absent else ())
 
@@ -362,14 +404,17 @@ def test_an_order_is_absent_only_past_the_horizon(age: int, absent: bool) -> Non
         (Purpose.STOP, 999, False),
         (Purpose.STOP, 1_000, True),
         (Purpose.ENTRY, 60_000, False),
-        (Purpose.EXIT, 60_000, False),
+        (Purpose.EXIT, 999, False),
+        (Purpose.EXIT, 1_000, True),
         (Purpose.CORRECTION, 60_000, False),
     ],
 )
-def test_only_a_stop_is_missed_from_its_first_second_on(
+def test_only_stops_and_exits_are_missed_from_their_first_second_on(
     purpose: Purpose, age: int, unseen: bool
 ) -> None:
-    """A stop in no book is unseen a second after it was sent; other orders have the whole horizon."""
+    """What covers or closes a short and is in no book is unseen a second after it was sent; other orders
+    have the whole horizon.
+    """
     ours = unknown(purpose=purpose, placed_at_ms=NOW - age, changed_at_ms=NOW - age)
 
     assert find([ours], books()) == ((StopUnseen(ours),) if unseen else ())
@@ -474,7 +519,18 @@ def test_snapshots_alone_show_that_a_stop_has_triggered() -> None:
         option_type=OptionType.CE,
         lot_size=65,
     )
-    orders = OrderManager(Rules(), {CALL: contract}, dt.date(2026, 12, 28))
+    session = make_session(
+        dt.date(2026, 12, 28),
+        open_time=dt.time(9, 15),
+        close_time=dt.time(15, 40),
+        first_entry=dt.time(9, 16),
+        last_entry=dt.time(15, 0),
+        force_exit=dt.time(15, 15),
+        broker_cutoff=None,
+    )
+    market = Market(Rules(), session, {CALL: contract}, None)
+    market.symbols[CALL].last_paise = 14_400
+    orders = OrderManager(Rules(), {CALL: contract}, session.date, market)
     reconciler = Reconciler(orders, PositionTracker(orders), lambda _: 14_100)
     orders.now_ms = NOW
     stop = orders.place(

@@ -117,8 +117,8 @@ class OrdersAndPositions(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ the driver
 
-    @initialize(minutes_to_last_entry=st.sampled_from((3, 20, 200)))
-    def start(self, minutes_to_last_entry: int) -> None:
+    @initialize(minutes_to_last_entry=st.sampled_from((3, 20, 200)), folds=st.booleans())
+    def start(self, minutes_to_last_entry: int, folds: bool) -> None:
         last_entry = START_MS + minutes_to_last_entry * MINUTE_MS
         self.session = Session(
             date=DATE,
@@ -132,7 +132,9 @@ class OrdersAndPositions(RuleBasedStateMachine):
         self.engine = Engine(
             rules=RULES, session=self.session, contracts=CONTRACTS, index_symbol=None
         )
-        self.broker = HostileBroker(CONTRACTS)
+        self.broker = HostileBroker(CONTRACTS, folds=folds)
+        self.prices: dict[str, list[int]] = {symbol: [] for symbol in SYMBOLS}
+        self.prices_before: dict[str, int] = {}
         self.now = self.broker.now_ms = START_MS
         self.seq = 0
         self.timer: int | None = None
@@ -159,6 +161,8 @@ class OrdersAndPositions(RuleBasedStateMachine):
             self.unanswered.pop(event.order_id, None)
         if isinstance(event, MarginChecked):
             self.margins[event.symbol, event.quantity] = event
+        if isinstance(event, Tick):
+            self.prices[event.symbol].append(event.ltp_paise)
         event = msgspec.structs.replace(event, seq=self.seq, at_ms=self.now)
         for command in self.engine.handle(event):
             if isinstance(command, SetTimer):
@@ -167,6 +171,8 @@ class OrdersAndPositions(RuleBasedStateMachine):
             elif isinstance(command, TO_BROKER):
                 if isinstance(command, PlaceOrder):
                     self.check_placement(command)
+                elif isinstance(command, ModifyOrder):
+                    self.check_change(command)
                 self.broker.send(command)
             elif isinstance(command, ASKED):
                 self.broker.send(command)
@@ -385,6 +391,7 @@ class OrdersAndPositions(RuleBasedStateMachine):
             if state is OrderState.IN_FLIGHT:
                 assert (other.symbol, other.side, other.purpose) != key, "two in flight"
         self.unanswered[command.order_id] = command
+        self.prices_before[command.order_id] = len(self.prices[symbol])
         assert 0 < command.quantity <= CONTRACTS[symbol].order_quantity_max
         assert command.quantity % LOT == 0
         match command.purpose:
@@ -399,6 +406,18 @@ class OrdersAndPositions(RuleBasedStateMachine):
             case Purpose.CORRECTION:
                 assert (command.side, command.order_type) == (Side.SELL, OrderType.MARKET)
                 self.check_correction(command)
+
+    def check_change(self, command: ModifyOrder) -> None:
+        """No entry grows without margin for it, and no stop is chased before a price reached it."""
+        order = self.engine.orders.orders[command.order_id]
+        if order.purpose is Purpose.ENTRY and command.quantity > order.quantity:
+            margin = self.margins[command.symbol, command.quantity]
+            assert margin.available_paise == 115_000, "margin was not known to be enough"
+        chased = command.limit_price_paise != order.limit_price_paise
+        if order.purpose is Purpose.STOP and chased and not order.filled_quantity:
+            first = max(self.prices_before[command.order_id] - 1, 0)
+            highest = max(self.prices[command.symbol][first:], default=0)
+            assert highest >= order.trigger_price_paise, "chased before its trigger"
 
     def check_correction(self, command: PlaceOrder) -> None:
         """All corrections that may still fill sell at most what is known to be bought too much."""

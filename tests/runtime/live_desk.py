@@ -93,7 +93,7 @@ class ScriptedEngine:
 
     def __init__(self) -> None:
         self.session = day()
-        self.orders = SimpleNamespace(orders={}, changed={})
+        self.orders = SimpleNamespace(orders={}, changed={}, commands=[])
         self.positions = SimpleNamespace(positions={}, changed={})
         self.heard: list[Event] = []
         self._script: dict[type[Event], deque[tuple[Command, ...] | Exception]] = {}
@@ -228,7 +228,7 @@ class LiveDesk:
             journal=self.disk,
             keeper=self.keeper,
             notifier=self.notices,
-            **{"patience_s": PATIENCE_S, **options},
+            **{"patience_s": PATIENCE_S, "calm_s": 0.0, **options},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -123,15 +124,19 @@ def test_nothing_to_follow_is_one_line() -> None:
 
 
 def test_jobs_follow_the_clock() -> None:
-    """A job six simulated hours ahead runs in simulated time; one that has passed is left out."""
+    """A job six simulated hours ahead runs in simulated time and in the loop's own thread; one that has
+    passed is left out.
+    """
 
     async def story(published: Published, clock: FollowedClock) -> None:
         ran: list[str] = []
+        threads: list[int] = []
         done = asyncio.Event()
 
         def square_off() -> None:
             ran.append("square-off")
-            done.set()
+            threads.append(threading.get_ident())
+            asyncio.get_running_loop().call_soon(done.set)
 
         jobs = DayJobs(clock)
         jobs.add("early", START_MS - 1, lambda: ran.append("early"))
@@ -141,6 +146,7 @@ def test_jobs_follow_the_clock() -> None:
         await done.wait()
         assert clock.now_ms() >= START_MS + 6 * 3_600_000
         assert ran == ["square-off"]
+        assert threads == [threading.get_ident()]
         jobs.stop()
 
     follow(story, speed=100_000.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from baseline_v1_live.core.messages import (
+    Request,
     TimerDue,
 )
 from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS
@@ -44,8 +45,8 @@ def test_stopping_cancels_entries_and_ends_with_the_proof(tmp_path: Path) -> Non
         assert made.verbs() == ["stop"]
         assert made.desk.engine.unproven_entries() == [entry]
         assert not stopping.done()
-        with made.desk.answered():
-            made.desk.advance(3)
+        made.desk.accept(entry, Request.CANCEL)
+        made.desk.prove(entry)
         assert await stopping == []
         assert time.monotonic() - began < day_module.STOP_WAIT_S
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import Purpose, Request, SaveSummary
+from baseline_v1_live.core.messages import Purpose, Request, SaveSummary, TakeSnapshot
 from tests.harness import Desk, desk_of_five
 from tests.harness_market import C260, C261, C262, C2605, P259, P260
 
@@ -99,6 +99,44 @@ def test_flatten_closes_everything_and_keeps_the_day_open(desk: Desk) -> None:
     assert desk.of(SaveSummary) == []
     assert desk.engine.positions.day_exit_reason is None
     assert desk.engine.paused
+
+
+def test_flatten_reads_the_books_as_soon_as_all_is_flat(desk: Desk) -> None:
+    """The proof that the broker shows zero does not wait for the next look; it is asked for once."""
+    desk.say("flatten")
+    for order_id in ("entry-0011", "stop-0002", "stop-0004", "stop-0008"):
+        desk.cancelled(order_id)
+    exits = desk.placed(Purpose.EXIT)
+    for order_id in exits[:-1]:
+        desk.accept(order_id)
+        desk.fill(order_id, 650, 129.95)
+    desk.accept(exits[-1])
+    desk.advance(0.2)
+    before = len(desk.of(TakeSnapshot))
+    desk.fill(exits[-1], 650, 129.95)
+    assert len(desk.of(TakeSnapshot)) == before + 1
+    desk.advance(4)
+
+    assert len(desk.of(TakeSnapshot)) == before + 1
+
+
+def test_books_under_way_when_flatten_is_done_are_read_once_more(desk: Desk) -> None:
+    """Books asked for before the last fill prove nothing: the next are asked for when they come."""
+    desk.say("flatten")
+    for order_id in ("entry-0011", "stop-0002", "stop-0004", "stop-0008"):
+        desk.cancelled(order_id)
+    desk.snapshots = False
+    desk.advance(5)
+    asked_ms = desk.now_ms
+    desk.advance(0.1)
+    for order_id in desk.placed(Purpose.EXIT):
+        desk.accept(order_id)
+        desk.fill(order_id, 650, 129.95)
+    before = len(desk.of(TakeSnapshot))
+    desk.snapshots = True
+    desk.snapshot(asked_at_ms=asked_ms)
+
+    assert len(desk.of(TakeSnapshot)) == before + 1
 
 
 def test_a_fill_that_arrives_during_flatten_is_closed_too(desk: Desk) -> None:

@@ -32,6 +32,14 @@ def desk() -> Desk:
     return desk
 
 
+def rest(desk: Desk, order_id: str) -> None:
+    """A market order is accepted, and found resting when it is asked for 0.3 s later."""
+    desk.accept(order_id)
+    desk.advance(0.3)
+    assert desk.take() == [f"ask {order_id}"]
+    desk.prove(order_id)
+
+
 def fill_exit(desk: Desk, order_id: str, price: float = 129.95) -> None:
     desk.accept(order_id)
     desk.fill(order_id, desk.order(order_id).remaining, price)
@@ -128,12 +136,28 @@ def test_an_exit_of_unknown_outcome_reserves_its_quantity(desk: Desk) -> None:
     desk.lose("exit-0012")
     fill_exit(desk, "exit-0013")
     fill_exit(desk, "exit-0014")
+    desk.advance(5)
+    desk.accept("stop-0015")
     desk.take()
-    desk.advance(125)
+    desk.advance(120)
 
-    assert [line for line in desk.take() if line.startswith("place")] == []
+    assert [line for line in desk.take() if line.startswith("place exit")] == []
     assert len(desk.said("ORDER", Level.CRITICAL)) == alarms + 1
     assert desk.of(SaveSummary) == []
+
+
+def test_a_lost_exit_leaves_no_short_bare(desk: Desk) -> None:
+    """Two looks at the books that do not show it, and a stop covers what it was to close; when the
+    horizon has passed that stop is cancelled, and the rest is bought.
+    """
+    desk.lose("exit-0012")
+    fill_exit(desk, "exit-0013")
+    fill_exit(desk, "exit-0014")
+    desk.take()
+    desk.advance(5)
+
+    placed = [line for line in desk.take() if line.startswith("place")]
+    assert [line.split()[:5] for line in placed] == [["place", "stop-0015", "BUY", "650", "C260"]]
 
 
 def test_an_unknown_exit_that_the_broker_has_is_found_and_counted(desk: Desk) -> None:
@@ -155,14 +179,19 @@ def test_an_exit_that_never_reached_the_broker_is_sent_again_after_the_horizon(d
     desk.lose("exit-0012")
     fill_exit(desk, "exit-0013")
     fill_exit(desk, "exit-0014")
+    desk.advance(5)
+    desk.accept("stop-0015")
     desk.take()
-    desk.advance(130)
+    desk.advance(125)
     assert [line for line in desk.take() if line.startswith("place")] == []
     desk.advance(20)
-
     assert desk.state("exit-0012") is OrderState.NOT_PLACED
+    desk.accept("stop-0015", Request.CANCEL)
+    desk.cancelled("stop-0015")
+    desk.advance(5)
+
     placed = [line for line in desk.take() if line.startswith("place")]
-    assert placed == ["place exit-0015 BUY 650 C260 MARKET"]
+    assert placed == ["place exit-0016 BUY 650 C260 MARKET"]
 
 
 def test_failed_snapshots_never_prove_that_an_exit_was_not_placed(desk: Desk) -> None:
@@ -190,10 +219,10 @@ def test_an_exit_that_rests_is_chased(desk: Desk) -> None:
     desk.advance(31)
     desk.tick(C260, 130.00)
     desk.take()
-    desk.accept("exit-0012")
+    rest(desk, "exit-0012")
     wanted = []
-    for _ in range(4):
-        desk.advance(1)
+    for seconds in (0.7, 1, 1, 1):
+        desk.advance(seconds)
         wanted += desk.take()
         desk.modified("exit-0012")
 
@@ -205,6 +234,53 @@ def test_an_exit_that_rests_is_chased(desk: Desk) -> None:
     ]
 
 
+def test_a_market_exit_that_nobody_tells_of_is_asked_for_after_300_ms(desk: Desk) -> None:
+    """Its fill is learned by asking, long before the chase and without a single pushed update."""
+    desk.accept("exit-0012")
+    desk.fill("exit-0012", 650, 129.95, heard=False)
+    desk.take()
+    desk.advance(0.299)
+    assert desk.take() == []
+    desk.advance(0.001)
+    assert desk.take() == ["ask exit-0012"]
+    desk.prove("exit-0012")
+    desk.advance(3)
+
+    assert desk.state("exit-0012") is OrderState.FILLED
+    assert desk.modifies("exit-0012") == []
+
+
+def test_a_market_exit_whose_fill_is_told_is_not_asked_for(desk: Desk) -> None:
+    """Where the broker pushes the fill no question is needed."""
+    fill_exit(desk, "exit-0012")
+    desk.take()
+    desk.advance(3)
+
+    assert desk.take() == []
+
+
+def test_the_chase_waits_for_the_answer_that_may_say_filled(desk: Desk) -> None:
+    """A market exit that was asked for is not changed before the answer, or 2 s without one."""
+    desk.tick(C260, 130.00)
+    desk.accept("exit-0012")
+    desk.advance(2.29)
+    assert desk.modifies("exit-0012") == []
+    desk.advance(0.01)
+
+    assert len(desk.modifies("exit-0012")) == 1
+
+
+def test_the_chase_goes_on_when_the_question_failed(desk: Desk) -> None:
+    """A question that got no answer does not hold the chase back."""
+    desk.tick(C260, 130.00)
+    desk.accept("exit-0012")
+    desk.advance(0.5)
+    desk.lose("exit-0012", Request.QUERY)
+    desk.advance(0.5)
+
+    assert len(desk.modifies("exit-0012")) == 1
+
+
 def test_a_cheap_option_is_chased_to_nineteen_rupees_above(desk: Desk) -> None:
     """At or below 50 the chase ends 19 rupees above the reference, inside the exchange's band."""
     fill_exit(desk, "exit-0013")
@@ -214,10 +290,10 @@ def test_a_cheap_option_is_chased_to_nineteen_rupees_above(desk: Desk) -> None:
     desk.advance(31)
     desk.tick(C260, 40.00)
     desk.take()
-    desk.accept("exit-0012")
+    rest(desk, "exit-0012")
     wanted = []
-    for _ in range(4):
-        desk.advance(1)
+    for seconds in (0.7, 1, 1, 1):
+        desk.advance(seconds)
         wanted += desk.take()
         desk.modified("exit-0012")
 

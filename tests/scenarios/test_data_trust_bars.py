@@ -48,12 +48,24 @@ def test_an_old_tick_moves_nothing() -> None:
     """A tick stamped before the newest one of its symbol is not used."""
     desk = Desk()
     desk.short(C260)
+    desk.clock("09:25:00")
     desk.tick(C260, 131.00, exchange_at="09:25:00")
     pnl = desk.engine.pnl_paise
     desk.tick(C260, 139.00, exchange_at="09:24:59")
 
     assert desk.engine.pnl_paise == pnl
     assert desk.engine.market.quarantined == {"out_of_order": 1}
+
+
+def test_a_tick_from_the_future_moves_nothing_and_hides_nothing() -> None:
+    """A stamp an hour ahead is not believed, so the ticks after it still are."""
+    desk = Desk()
+    desk.short(C260)
+    desk.tick(C260, 139.00, exchange_at="14:00:00")
+    desk.tick(C260, 131.00)
+
+    assert desk.engine.market.quarantined == {"from_the_future": 1}
+    assert desk.engine.market.closing_price(C260) == 13_100
 
 
 def test_a_tick_outside_the_session_moves_nothing() -> None:

@@ -13,7 +13,7 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.rules import Rules
 from tests.harness import Desk
-from tests.harness_market import C260, C261, P260
+from tests.harness_market import C260, C261, P260, later_swing
 
 ENTRY = "place entry-0001 SELL 650 C260 SL 129.95/126.95"
 
@@ -142,3 +142,64 @@ def test_a_stop_needs_no_margin(desk: Desk) -> None:
     desk.fill("entry-0001", 650, 129.95)
 
     assert desk.take() == ["place stop-0002 BUY 650 C260 SL 140.00/143.00"]
+
+
+# ------------------------------------------------------------ an entry that moves
+
+
+def a_resting_entry(fresh_ms: int = 120_000) -> Desk:
+    """7 lots rest below the low of 130: the highest high of 142 leaves no more within R."""
+    desk = Desk(rules=Rules(margin_check=True, margin_fresh_ms=fresh_ms))
+    desk.swing_low(C260, 130.00, 142.00)
+    (asked,) = desk.of(CheckMargin)
+    assert asked.quantity == 455
+    enough(desk, 455)
+    desk.accept("entry-0001")
+    desk.take()
+    return desk
+
+
+def enough(desk: Desk, quantity: int, available: int = 200_000) -> None:
+    desk.feed(
+        MarginChecked(
+            symbol=C260, quantity=quantity, required_paise=100_000, available_paise=available
+        )
+    )
+
+
+def move(desk: Desk, available: int | None) -> list[str]:
+    """A newer swing low pays for 650; its margin is answered just before where it is known."""
+    *bars, last = later_swing()
+    desk.minutes(C260, bars)
+    if available is not None:
+        enough(desk, 650, available)
+    desk.minutes(C260, [last])
+    return desk.take()
+
+
+@pytest.mark.parametrize("available", [None, 114_999])
+def test_a_move_adds_no_units_without_margin_for_them(available: int | None) -> None:
+    """An entry moves to a newer swing with the units that it has, unless more are known to be paid."""
+    assert move(a_resting_entry(), available) == ["modify entry-0001 455 SL 131.45/128.45"]
+
+
+def test_a_move_adds_units_where_their_margin_is_known_to_be_enough() -> None:
+    """With a fresh verdict for the greater quantity the entry moves with all of it."""
+    assert move(a_resting_entry(), 115_000) == ["modify entry-0001 650 SL 131.45/128.45"]
+
+
+def test_a_verdict_that_is_too_old_adds_no_units() -> None:
+    """An answer of more than a minute ago does not pay for a greater quantity."""
+    desk = a_resting_entry(fresh_ms=60_000)
+
+    assert move(desk, 115_000) == ["modify entry-0001 455 SL 131.45/128.45"]
+
+
+def test_a_move_may_add_units_where_no_margin_is_checked() -> None:
+    """Without the margin check the newer swing's own quantity is taken."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 142.00)
+    desk.accept("entry-0001")
+    desk.take()
+
+    assert move(desk, None) == ["modify entry-0001 650 SL 131.45/128.45"]

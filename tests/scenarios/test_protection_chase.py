@@ -98,8 +98,8 @@ def test_a_modification_of_unknown_outcome_is_settled_by_asking(desk: Desk, arri
 
 
 def test_the_broker_word_that_it_triggered_starts_the_chase_too(desk: Desk) -> None:
-    """A stop that the broker shows as open, no longer trigger pending, is chased after a second."""
-    desk.tick(C260, 139.50)
+    """A stop that the broker calls open is chased after a second, where a price shows why."""
+    desk.quote(C260, 144.00)
     desk.update("stop-0002", BrokerStatus.OPEN)
     desk.advance(1)
 

@@ -85,16 +85,34 @@ def test_stop_cancels_entries_and_keeps_stops(desk: Desk) -> None:
     desk.short(P260)
     desk.take()
     desk.say("stop")
-    desk.prove("entry-0001")
 
-    assert desk.take() == ["ask entry-0001", "cancel entry-0001"]
+    assert desk.take() == ["cancel entry-0001"]
     assert desk.engine.gate() == "stopping"
+
+
+def test_stop_does_not_wait_for_an_answer_that_pause_asked_for(desk: Desk) -> None:
+    """A cancel that waits for its order's fills goes out when the process is about to end."""
+    desk.say("pause")
+    assert desk.take() == ["ask entry-0001"]
+    desk.say("stop")
+
+    assert desk.take() == ["cancel entry-0001"]
+
+
+def test_an_entry_accepted_while_stopping_is_cancelled_at_once() -> None:
+    """An entry that was on its way at the stop is cancelled with its acceptance, no question first."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.say("stop")
+    desk.take()
+    desk.accept("entry-0001", status=None)
+
+    assert desk.take() == ["cancel entry-0001"]
 
 
 def test_entries_are_over_only_when_that_is_proven(desk: Desk) -> None:
     """The shell may go when no entry can fill any more, not when a cancel was sent."""
     desk.say("stop")
-    desk.prove("entry-0001")
     assert desk.engine.unproven_entries() == [desk.full("entry-0001")]
     assert not desk.engine.entries_proven_over
     desk.cancelled("entry-0001")

@@ -12,6 +12,7 @@ from baseline_v1_live.core.messages import (
     PlaceOrder,
     Purpose,
     QueryOrder,
+    Request,
     TakeSnapshot,
 )
 from baseline_v1_live.core.order_states import OrderState
@@ -180,6 +181,24 @@ def test_where_an_entry_would_be_stopped_is_stored_with_it() -> None:
     assert order.protect_trigger_paise == 14_005
     assert list(desk.engine.orders.changed) == [order.order_id]
     assert order.changed_at_ms == changed_at_ms
+
+
+@pytest.mark.parametrize("request_", [Request.QUERY, Request.MODIFY, Request.CANCEL])
+def test_what_the_broker_said_when_it_refused_is_stored(request_: Request) -> None:
+    """Whatever request is refused, and even of an order that is over, the words reach the journal."""
+    desk = Desk()
+    with desk.answered():
+        desk.swing_low(C260, 130.00, 139.00)
+        order_id = desk.entry(C260).order_id
+        desk.prove(order_id, BrokerStatus.REJECTED)
+    changed_at_ms = desk.order(order_id).changed_at_ms
+    desk.engine.orders.changed.clear()
+    desk.advance(1)
+    desk.refuse(order_id, "not now", request_)
+
+    assert desk.order(order_id).message == "not now"
+    assert list(desk.engine.orders.changed) == [order_id]
+    assert desk.order(order_id).changed_at_ms == changed_at_ms
 
 
 def test_commands_named_here_are_all_there_are() -> None:

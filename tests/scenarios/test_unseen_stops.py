@@ -6,7 +6,7 @@ import pytest
 
 from baseline_v1_live.core.messages import Level, Purpose, TakeSnapshot
 from baseline_v1_live.core.order_states import OrderState
-from baseline_v1_live.core.position import Position
+from baseline_v1_live.core.position import STOP_FAILED, Position
 from tests.harness import Desk
 from tests.harness_market import C260
 
@@ -214,3 +214,16 @@ def test_a_found_order_that_filled_in_part_is_protected_for_that_part() -> None:
     desk.prove("entry-0001")
 
     assert "place stop-0002 BUY 130 C260 SL 140.00/143.00" in desk.take()
+
+
+def test_a_third_lost_stop_is_not_sent_the_position_is_closed(desk: Desk) -> None:
+    """Each lost stop may be real where the books lag behind: after two the short is bought back."""
+    desk.advance(4)
+    desk.lose("stop-0003")
+    desk.advance(4)
+
+    assert position(desk).exit_wanted == STOP_FAILED
+    assert [line.split()[1] for line in desk.take() if line.startswith("place")] == [
+        "stop-0003",
+        "exit-0004",
+    ]

@@ -29,7 +29,6 @@ from baseline_v1_live.core.messages import (
     LoadHistory,
     MarginChecked,
     ModifyOrder,
-    OrderRefused,
     OrderType,
     OrderUpdated,
     OutcomeUnknown,
@@ -122,8 +121,8 @@ class OpenAlgoBroker:
         return as_event(outcome, command.order_id, _REQUESTS[type(command)])
 
     async def _query(self, command: QueryOrder) -> Event:
-        answer = await self._client.query(command)
-        if isinstance(answer, OrderRefused):
+        answer = await self._client.query(command, self._expected)
+        if not isinstance(answer, OrderUpdated):
             # The order is known to us and not to the gateway: it may have changed its mode.
             mode = await self._client.analyzer()
             if not isinstance(mode, Unreadable):

@@ -106,6 +106,10 @@ class OpenAlgoClient:
     ) -> None:
         await self.close()
 
+    async def pause(self, seconds: float) -> None:
+        """Wait in this client's own time, so that many questions stay within the gateway's rate."""
+        await self._sleep(seconds)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close()
@@ -188,8 +192,10 @@ class OpenAlgoClient:
         if waiting is not None:
             waiting.set()
 
-    async def query(self, command: QueryOrder) -> Answer:
+    async def query(self, command: QueryOrder, expected: Mode | None = None) -> Answer:
         """One order's status joined with its fills; ``proven`` as proof.py has it.
+
+        Fills from another mode than ``expected`` are another account's: they answer nothing.
 
         A gateway that does not find the order refuses the question; that proves nothing about it.
         A question that comes while the same is being asked waits for that answer, and takes it when it
@@ -204,16 +210,16 @@ class OpenAlgoClient:
         done = self._answers[known_as] = asyncio.get_running_loop().create_future()
         answer = None
         try:
-            answer = await self._prove(command)
+            answer = await self._prove(command, expected)
             return answer
         finally:
             done.set_result(answer)
             if self._answers.get(known_as) is done:
                 del self._answers[known_as]
 
-    async def _prove(self, command: QueryOrder) -> Answer:
+    async def _prove(self, command: QueryOrder, expected: Mode | None) -> Answer:
         known_as = command.broker_order_id
-        first = await self._look(command, side_by_side=True)
+        first = await self._look(command, expected, side_by_side=True)
         if not isinstance(first, proof.Sighting):
             return first
         if not proof.needs_second_look(first, self._told.get(known_as)):
@@ -221,7 +227,7 @@ class OpenAlgoClient:
         paused = await self._pause_unless_told(known_as)
         if proof.agrees(first, self._told.get(known_as)):
             return proof.updated(command.order_id, first, None, self._told.get(known_as))
-        second = await self._look(command, side_by_side=False)
+        second = await self._look(command, expected, side_by_side=False)
         if not isinstance(second, proof.Sighting):
             return second
         # Two looks are compared only when the whole pause lies between them.
@@ -229,7 +235,7 @@ class OpenAlgoClient:
         return proof.updated(command.order_id, second, before, self._told.get(known_as))
 
     async def _look(
-        self, command: QueryOrder, *, side_by_side: bool
+        self, command: QueryOrder, expected: Mode | None, *, side_by_side: bool
     ) -> proof.Sighting | OrderRefused | OutcomeUnknown:
         """Status and trades of one order. One after the other, every fill before an end is among the
         trades; side by side takes one round trip, and what it shows needs a second witness.
@@ -251,6 +257,8 @@ class OpenAlgoClient:
             trades = await self.trade_book()
         if isinstance(trades, Unreadable):
             return self._no_answer(command, trades.reason)
+        if expected is not None and trades.mode is not expected:
+            return self._no_answer(command, f"the trades are those of {trades.mode} mode")
         sighting = proof.join(command.broker_order_id, row, trades.rows)
         if isinstance(sighting, Unreadable):
             return self._no_answer(command, sighting.reason)

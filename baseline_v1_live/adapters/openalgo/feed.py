@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _BACK_OFF_S = (1.0, 2.0, 5.0, 10.0)
 _SYMBOLS_PER_MESSAGE = 200
 _MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+_REASONS_MAX = 100
 _SESSION_ERRORS = {"AUTHENTICATION_ERROR", "NOT_AUTHENTICATED"}
 
 
@@ -96,6 +97,7 @@ class Feed:
         self._mute = False  # this connection owed an answer for too long
         self._live_before = False  # this connection was live once
         self._numbers = itertools.count(1)
+        self._unreadable: set[str] = set()
         self._closing = asyncio.Event()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._answer_due: float | None = None
@@ -220,7 +222,13 @@ class Feed:
                     raise _BrokenError(f"{code} {said}".strip())
                 _log.warning("the stream complains: %s %s", code, said)
             case Unreadable(reason):
-                _log.warning("%s", reason)
+                self._say_unreadable(reason)
+
+    def _say_unreadable(self, reason: str) -> None:
+        """Once for each reason: a broker may send the same nonsense with every tick."""
+        if reason not in self._unreadable and len(self._unreadable) < _REASONS_MAX:
+            self._unreadable.add(reason)
+            _log.warning("%s", reason)
 
     def _hear_subscribed(self, reply: SubscribeReply) -> None:
         asked = self._asked.pop(reply.request_id, None)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient
+from baseline_v1_live.adapters.openalgo.wire.outcomes import Refused
 from baseline_v1_live.adapters.openalgo.wire.values import Failure, Mode, Unreadable
 from baseline_v1_live.core.instruments import (
     PAISE,
@@ -25,10 +26,12 @@ from baseline_v1_live.core.instruments import (
     rupee_text,
     universe,
 )
-from baseline_v1_live.core.messages import Tick
+from baseline_v1_live.core.messages import CancelOrder, Tick
 
+_NO_ORDER = "0"
 # Enough to be done in seconds, few enough to leave room under the gateway's own rate limit.
 _ASKED_AT_ONCE = 4
+_ASKED_A_SECOND = 40  # The gateway takes 50.
 _LOG_IN = "log in at the broker in the gateway's web page"
 _NEW_CONTRACTS = "download the master contract in the gateway's web page"
 
@@ -197,6 +200,25 @@ async def gateway_problem(
     return mode if isinstance(mode, Problem) else None
 
 
+async def check_order_path(client: OpenAlgoClient) -> Problem | None:
+    """Whether the gateway lets our order messages through to the broker; for live trading only.
+
+    It asks for the cancellation of an order that does not exist, which the gateway refuses as unknown.
+    In semi-auto mode, where orders wait for a person, it refuses cancellations as such (403), and nothing
+    that can be read tells that mode.
+    """
+    outcome = await client.cancel(CancelOrder(order_id="start", broker_order_id=_NO_ORDER))
+    if not isinstance(outcome, Refused) or outcome.status != 403:
+        return None
+    return Problem(
+        cause=Cause.MODE,
+        seen=f"the gateway refuses order messages ({outcome.message})",
+        todo="switch its order mode from semi-auto to auto; if it is auto, look whether the broker "
+        "takes orders from this machine's address",
+        permanent=True,
+    )
+
+
 async def check_expiry(
     client: OpenAlgoClient, host: str, underlying: str, wanted: dt.date | None, today: dt.date
 ) -> dt.date | Problem:
@@ -290,9 +312,24 @@ def contracts_text(contracts: Mapping[str, Contract]) -> str:
 
 
 async def _records(
-    client: OpenAlgoClient, symbols: Iterable[str]
+    client: OpenAlgoClient, symbols: Sequence[str]
 ) -> dict[str, Contract | Unreadable]:
-    """Ask for each symbol; after an answer that is neither yes nor no the rest is not asked for."""
+    """Ask for each symbol, no faster than the gateway takes it; after an answer that is neither yes
+    nor no the rest is not asked for.
+    """
+    records: dict[str, Contract | Unreadable] = {}
+    for start in range(0, len(symbols), _ASKED_A_SECOND):
+        if start:
+            await client.pause(1.0)
+        records |= await _some_records(client, symbols[start : start + _ASKED_A_SECOND])
+        if any(isinstance(r, Unreadable) and not _unknown(r) for r in records.values()):
+            break
+    return records
+
+
+async def _some_records(
+    client: OpenAlgoClient, symbols: Sequence[str]
+) -> dict[str, Contract | Unreadable]:
     waiting = iter(symbols)
     records: dict[str, Contract | Unreadable] = {}
 

@@ -292,6 +292,25 @@ def test_a_query_is_answered_with_a_proof() -> None:
     assert (event.status, event.proven) == (BrokerStatus.TRIGGER_PENDING, True)
 
 
+def test_fills_of_another_mode_answer_no_query() -> None:
+    """The gateway was switched in between: its trade book is another account's, and is heard of."""
+    row = {
+        "orderid": "7", "symbol": SYMBOL, "exchange": "NFO", "action": "BUY", "quantity": 65,
+        "price": 133.1, "trigger_price": 130.05, "pricetype": "SL", "product": "MIS",
+        "order_status": "trigger pending",
+    }  # fmt: skip
+
+    async def scenario(desk: Desk) -> tuple[Event, list[Mode]]:
+        desk.server.say("orderstatus", (200, {**OK, "data": row}))
+        desk.server.say("tradebook", (200, {**OK, "data": []}))
+        desk.server.say("analyzer", (200, {**OK, "data": {"analyze_mode": False}}))
+        return await desk.broker.send(QUERY), desk.modes
+
+    event, modes = run(scenario)
+    assert isinstance(event, OutcomeUnknown)
+    assert modes == [Mode.LIVE]
+
+
 def test_an_order_that_is_not_found_asks_for_the_mode() -> None:
     """The gateway was switched to the other account, where nobody knows our order."""
 
