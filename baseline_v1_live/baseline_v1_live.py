@@ -7,6 +7,7 @@ books, then protection of what is held, then prices, bars, and entries symbol by
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import runpy
 import signal
@@ -14,6 +15,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
+
+import msgspec
 
 from baseline_v1_live import __version__
 from baseline_v1_live.adapters.journal import Journal, JournalError
@@ -32,6 +35,7 @@ from baseline_v1_live.core.session import (
     ist_date,
 )
 from baseline_v1_live.core.session_state import SessionState, capture, restore
+from baseline_v1_live.live_journal import DayJournals, Opened
 from baseline_v1_live.live_start import RunOptions, Start, StartError, moment, stored_day, wake_ms
 from baseline_v1_live.live_wiring import Wiring, request_record
 from baseline_v1_live.runtime.clock import Clock, ClockError, FollowedClock, RealClock
@@ -41,14 +45,7 @@ from baseline_v1_live.runtime.day import LiveDay
 from baseline_v1_live.runtime.instance import InstanceLock, InstanceLocked
 from baseline_v1_live.runtime.log_file import LOG_NAME, log_to
 from baseline_v1_live.runtime.modes import ExitCode
-from baseline_v1_live.runtime.recovery import (
-    RecoveryError,
-    SessionKeeper,
-    Universe,
-    read_session,
-    read_universe,
-    universe_record,
-)
+from baseline_v1_live.runtime.recovery import SessionKeeper, Universe, universe_record
 from baseline_v1_live.runtime.remains import entries_left, holds, remains_text
 from baseline_v1_live.sim.paper_broker import PaperBooksError
 
@@ -94,7 +91,7 @@ def run_process(settings: Settings, options: RunOptions) -> ExitCode:
         return _failed(str(error), ExitCode.LOCKED)
     except StartError as error:
         return _failed(str(error), error.code)
-    except (JournalError, RecoveryError, ClockError, PaperBooksError) as error:
+    except (JournalError, ClockError, PaperBooksError) as error:
         return _failed(str(error), ExitCode.FAILED)
     except OSError as error:
         return _failed(f"{error.filename or folder}: {error.strerror or error}", ExitCode.FAILED)
@@ -125,6 +122,7 @@ class _Bot:
         self._disk_lost = False
         self._days_seen = 0
         self._stored: SessionState | None = None
+        self._unknown = True
         self._start = Start(settings, options, self._clock, self._say)
 
     # ------------------------------------------------------------ the process
@@ -146,12 +144,9 @@ class _Bot:
                 f"{self.options.mode} mode, version {__version__}, {describe(self.settings)[-1]}, "
                 f"state in {self.folder}",
             )
-            journal = Journal.open(
-                self.folder / "journal.db", any_thread=True, busy_timeout_ms=1_000
-            )
             while True:
                 try:
-                    code = await self._one_day(journal)
+                    code = await self._one_day()
                 except _StoppedError:
                     code = self._end_before_open()
                 if code is None and self._disk_lost:
@@ -189,48 +184,45 @@ class _Bot:
 
     # ------------------------------------------------------------ one day
 
-    async def _one_day(self, journal: Journal) -> ExitCode | None:
+    async def _one_day(self) -> ExitCode | None:
         """A trading day from its first phase to its end; None: go on with the next one."""
         if self.options.sim_clock is None:
             # Anew each day: the machine may have slept, or its time may have been put right.
             self._clock = RealClock()
             self._start = Start(self.settings, self.options, self._clock, self._say)
         date = ist_date(self._clock.now_ms())
-        # Read before the writer's thread has the journal.
-        records, seq = journal.state(date.isoformat()), journal.last_seq()
-        universe, state = read_universe(records), read_session(records)
-        self._stored = state
+        journals = DayJournals(self.folder, self._clock.now_ms, self._say)
+        self._stored, self._unknown = None, True
         async with AsyncExitStack() as stack:
-            queue = CommitQueue(journal)
+            opened = await self._unless_stopped(journals.open(date))
+            stack.callback(self._close_journal, opened.journal)
+            stored, universe, state = opened.stored, opened.stored.universe, opened.stored.state
+            self._stored, self._unknown = state, opened.state_lost
+            queue = CommitQueue(opened.steps)
             stack.push_async_callback(self._close_queue, queue)
-            client = self._client(queue)
+            client = self._client(queue, stored.last_request_id)
             stack.push_async_callback(client.close)
-            held = state is not None and holds(state)
-            # Before the morning's login the gateway may refuse what it will take later.
-            patient = held or self._days_seen > 0
-            self._days_seen += 1
-            if held and universe is not None and universe.open_ms:
-                await self._unless_stopped(self._start.reach_books(client))
-                today = stored_day(universe)
-            else:
-                await self._unless_stopped(self._start.reach(client, patient=patient))
-                today = await self._unless_stopped(self._start.trading_day(client, date))
+            today = await self._unless_stopped(self._reach(client, date, opened))
             if not self._start.opens(today):
                 return await self._wait_for_next_day(client, today)
             session = self._start.session(today)
-            wiring = Wiring(self.settings, self.options.mode, client, self._clock, self.folder)
+            wiring = Wiring(
+                self.settings, self.options.mode, client, self._clock, self.folder, self._say
+            )
             self._wiring = wiring
             fresh = universe is None
             if universe is None:
-                universe = await self._unless_stopped(self._start.choose(client, wiring, session))
+                universe = await self._unless_stopped(
+                    self._start.choose(client, wiring, session, state_lost=opened.state_lost)
+                )
             else:
                 self._say_kept(universe)
-            engine = self._engine(session, universe, state)
+            engine = self._engine(session, universe, opened)
             day = wiring.day(
                 engine,
                 queue,
-                SessionKeeper(records),
-                first_seq=seq,
+                SessionKeeper(stored.records),
+                first_seq=stored.seq,
                 first_state=[universe_record(universe)] if fresh else [],
                 write=self._write,
                 listener=self._on_notice,
@@ -239,11 +231,34 @@ class _Bot:
             )
             stack.callback(wiring.close)
             stack.push_async_callback(day.close)
+            if stored.loss is not None and engine.positions.entries_stopped_by is None:
+                day.driver.say("halt", "a start without its journal")
             try:
                 await self._open(day, stack)
             except _StoppedError:
                 return await self._end(day)
             return await self._live(day, today)
+
+    async def _reach(self, client: OpenAlgoClient, date: dt.date, opened: Opened) -> TradingDay:
+        """Until the gateway is reached; the date at the exchange."""
+        universe, state = opened.stored.universe, opened.stored.state
+        held = state is not None and holds(state)
+        # Before the morning's login the gateway may refuse what it will take later.
+        patient = held or self._days_seen > 0
+        self._days_seen += 1
+        if held and universe is not None and universe.open_ms:
+            await self._start.reach_books(client)
+            return stored_day(universe)
+        if opened.state_lost:
+            # Something may be held, and what would protect it needs no quote.
+            await self._start.reach_books(client)
+        else:
+            await self._start.reach(client, patient=patient)
+        return await self._start.trading_day(client, date)
+
+    def _close_journal(self, journal: Journal) -> None:
+        if not self._disk_lost:
+            journal.close()
 
     async def _close_queue(self, queue: CommitQueue) -> None:
         if not await queue.close():
@@ -254,9 +269,12 @@ class _Bot:
                 "the broker's books",
             )
 
-    def _engine(self, session: Session, universe: Universe, state: SessionState | None) -> Engine:
+    def _engine(self, session: Session, universe: Universe, opened: Opened) -> Engine:
+        rules, state = self.rules, opened.stored.state
+        if opened.state_lost:
+            rules = msgspec.structs.replace(rules, foreign_position="ours")
         engine = Engine(
-            rules=self.rules,
+            rules=rules,
             session=session,
             contracts={contract.symbol: contract for contract in universe.contracts},
             index_symbol=universe.underlying,
@@ -298,8 +316,9 @@ class _Bot:
             await asyncio.sleep(0.05)
         if self._stop.is_set():
             return await self._end(day)
-        if not day.proven_over:
-            names = ", ".join(p.symbol for p in day.engine.positions.open.values())
+        left = self._unexplained(day)
+        if left or not day.proven_over:
+            names = ", ".join([*(p.symbol for p in day.engine.positions.open.values()), *left])
             day.driver.notice(
                 Level.CRITICAL,
                 "EXIT",
@@ -310,6 +329,12 @@ class _Bot:
             return ExitCode.NOT_FLAT if self.options.exit_when_closed else await self._rest(today)
         self._say("closed", "the session is over and everything is flat")
         return ExitCode.DONE if self.options.exit_when_closed else await self._rest(today)
+
+    def _unexplained(self, day: LiveDay) -> list[str]:
+        """On a day whose state was lost: shorts in our options that the broker still shows."""
+        net, date = day.engine.reconciler.broker_net, day.engine.session.date
+        shorts = [symbol for symbol, quantity in net.items() if quantity < 0]
+        return [s for s in shorts if self._unknown and self._start.is_ours(s, date)]
 
     async def _rest(self, today: TradingDay) -> ExitCode | None:
         """From the close to the next date: nothing trades, but people may ask."""
@@ -351,17 +376,26 @@ class _Bot:
     def _end_before_open(self) -> ExitCode:
         """Told to stop before the books were read: what an earlier run left is as it was."""
         self._say("stopped", "before the day was open; nothing was sent")
-        state = self._stored
-        if state is None or not holds(state):
+        state, left = self._stored, self._left()
+        if left is None:
             return ExitCode.DONE
-        self._say("stopped", f"as last seen: {remains_text(state)}; {_LOOK_THERE}")
+        self._say("stopped", f"{left}; {_LOOK_THERE}")
         if self.options.flatten_on_exit:
             return ExitCode.NOT_FLAT
-        return ExitCode.ENTRIES_NOT_PROVEN if entries_left(state) else ExitCode.DONE
+        if state is None or self._unknown or entries_left(state):
+            return ExitCode.ENTRIES_NOT_PROVEN
+        return ExitCode.DONE
+
+    def _left(self) -> str | None:
+        """What an earlier run of the day left open or working, as far as is known; None: nothing."""
+        state = self._stored
+        if state is not None and holds(state):
+            return f"as last seen: {remains_text(state)}"
+        return "what an earlier run of the day left is not known" if self._unknown else None
 
     # ------------------------------------------------------------ phases
 
-    def _client(self, queue: CommitQueue) -> OpenAlgoClient:
+    def _client(self, queue: CommitQueue, last_request_id: int) -> OpenAlgoClient:
         key = self.settings.openalgo_api_key
         if key is None:
             raise StartError(
@@ -385,18 +419,19 @@ class _Bot:
             observer=observe,
             now_ms=clock.now_ms,
             sleep=clock.sleep,
+            first_request_id=last_request_id + 1,
         )
 
     async def _wait_for_next_day(
         self, client: OpenAlgoClient, today: TradingDay
     ) -> ExitCode | None:
-        state = self._stored
-        left = state is not None and holds(state)
-        if state is not None and left:
-            self._say("closed", f"as last seen: {remains_text(state)}; look at the broker's page")
+        # Without a session today a journal that was lost had nothing of today.
+        left = self._left() if today.ordinary or not self._unknown else None
+        if left is not None:
+            self._say("closed", f"{left}; look at the broker's page")
         if self.options.exit_when_closed:
             self._say("closed", "nothing to trade today")
-            return ExitCode.NOT_FLAT if left else ExitCode.DONE
+            return ExitCode.DONE if left is None else ExitCode.NOT_FLAT
         next_ms = wake_ms(today.date, today.following)
         await client.close()
         self._say("waiting", f"for the next day, until {moment(next_ms)}")

@@ -19,6 +19,7 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 from pydantic import SecretStr
 
+from baseline_v1_live.adapters.journal.files import journal_file
 from baseline_v1_live.adapters.journal.schema import MIGRATIONS
 from baseline_v1_live.adapters.openalgo.calendar import TradingDay, read_day
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient
@@ -34,7 +35,7 @@ from baseline_v1_live.adapters.openalgo.problems import (
     contracts_text,
     load_contracts,
 )
-from baseline_v1_live.adapters.openalgo.transport import Exchanged, wall_ms
+from baseline_v1_live.adapters.openalgo.transport import Exchanged
 from baseline_v1_live.adapters.openalgo.wire.data import Funds
 from baseline_v1_live.config import (
     DEFAULT_ENV_FILE,
@@ -46,6 +47,7 @@ from baseline_v1_live.config import (
 from baseline_v1_live.core.instruments import (
     Contract,
     OptionType,
+    nearest_strike,
     option_symbol,
     paise,
     parse_expiry,
@@ -55,7 +57,7 @@ from baseline_v1_live.core.session import ist_date
 from baseline_v1_live.runtime import checks as machine
 from baseline_v1_live.runtime import checks_time as times
 from baseline_v1_live.runtime.checks import Check, Patience, Verdict
-from baseline_v1_live.runtime.clock import ClockError, FollowedClock
+from baseline_v1_live.runtime.clock import ClockError, FollowedClock, wall_ms
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -172,7 +174,7 @@ class Checkup:
     async def journal(self) -> Check:
         """The journal of the mode is whole and of a schema that we know."""
         mode = "paper" if self._settings.paper_trading else "live"
-        path = self._settings.state_dir / mode / "journal.db"
+        path = journal_file(self._settings.state_dir / mode, ist_date(self._now_ms()))
         return await asyncio.to_thread(machine.check_journal, path, len(MIGRATIONS))
 
     async def cutoff(self) -> Check:
@@ -268,7 +270,7 @@ class Checkup:
             if price is None:
                 seen = f"{given.underlying} has no price to take the ATM from"
                 return Check("contracts", Verdict.SKIP, seen, "give --atm")
-            self._atm_paise = (price + step // 2) // step * step
+            self._atm_paise = nearest_strike(price, step)
         ask = partial(
             load_contracts,
             self._client,

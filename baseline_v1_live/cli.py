@@ -22,7 +22,7 @@ from baseline_v1_live.cli_shared import (
     fail,
     settings_or_fail,
 )
-from baseline_v1_live.config import ConfigError, Settings, describe
+from baseline_v1_live.config import NO_CUTOFF, ConfigError, Settings, describe
 from baseline_v1_live.live_start import RunOptions
 from baseline_v1_live.runtime.modes import RunMode
 
@@ -158,10 +158,7 @@ def _check_live(
     if mode is not RunMode.LIVE:
         return
     if settings.broker_mis_cutoff is None:
-        fail(
-            "BROKER_MIS_CUTOFF is not set: live trading needs the time of the broker's own intraday "
-            "square-off, see the broker's page"
-        )
+        fail(f"{NO_CUTOFF}; ask your broker when it closes intraday positions, and set it")
     if sim_clock is not None:
         fail("--sim-clock is not for live trading: set PAPER_TRADING=true or use --dry-run")
     if confirmed:

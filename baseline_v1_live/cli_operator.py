@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -19,10 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from baseline_v1_live.adapters.journal import Journal, JournalError
+from baseline_v1_live.adapters.journal.files import journal_file
 from baseline_v1_live.config import ConfigError, load_settings
 from baseline_v1_live.core.messages import Event
 from baseline_v1_live.core.session import clock_text, iso, ist_date
 from baseline_v1_live.core.session_state import SessionState
+from baseline_v1_live.runtime.clock import wall_ms
 from baseline_v1_live.runtime.control_client import ControlClient, ControlError, NotRunning
 from baseline_v1_live.runtime.instance import KillFile, is_locked
 from baseline_v1_live.runtime.modes import RunMode
@@ -32,7 +33,6 @@ from baseline_v1_live.runtime.tables import Rows, order_rows, position_rows, sta
 
 EXIT_NOT_DONE = 1
 EXIT_BAD_INPUT = 2
-JOURNAL_NAME = "journal.db"
 _BY = "command line"
 
 StateDirOption = Annotated[
@@ -143,7 +143,7 @@ def kill(
 ) -> None:
     """Close all positions and end the day, also after a restart; needs no running bot."""
     folder = _folder(state_dir, mode)
-    today = ist_date(_now_ms())
+    today = ist_date(wall_ms())
     # First the file: it counts even when the bot hangs, or is down and started again.
     try:
         KillFile(folder).set(today, _BY)
@@ -169,7 +169,7 @@ def _look(
     """Print what the running bot answers, or else what the last one stored."""
     value, at_ms, running = None, None, True
     try:
-        value, at_ms = ask(ControlClient(folder)), _now_ms()
+        value, at_ms = ask(ControlClient(folder)), wall_ms()
     except NotRunning:
         running = False
         stored = _stored_or_fail(folder)
@@ -192,7 +192,7 @@ def _look(
 def _say_not_running(folder: Path, at_ms: int | None) -> None:
     if at_ms is None:
         text = f"nothing is stored in {folder}"
-    elif ist_date(at_ms) == ist_date(_now_ms()):
+    elif ist_date(at_ms) == ist_date(wall_ms()):
         text = f"as of {clock_text(at_ms)}"
     else:
         text = f"as of {clock_text(at_ms)} on {ist_date(at_ms)}"
@@ -211,7 +211,7 @@ def _stored(folder: Path) -> Stored | None:
 
     Raises JournalError or RecoveryError when it cannot be read.
     """
-    path = folder / JOURNAL_NAME
+    path = journal_file(folder)
     if not path.is_file():
         return None
     with Journal.open_read_only(path) as journal:
@@ -340,10 +340,6 @@ def _folder(state_dir: Path | None, mode: str | None) -> Path:
         state_dir = state_dir or settings.state_dir
         mode = mode or (RunMode.PAPER if settings.paper_trading else RunMode.LIVE)
     return state_dir / mode
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _fail(code: int, *lines: str) -> NoReturn:

@@ -54,6 +54,7 @@ from baseline_v1_live.core.session import CUTOFF_MARGIN_S, Session, make_session
 
 DEFAULT_ENV_FILE = Path(".env")
 STRIKE_STEPS = {"NIFTY": 50, "BANKNIFTY": 100, "FINNIFTY": 50, "MIDCPNIFTY": 25}
+NO_CUTOFF = "BROKER_MIS_CUTOFF is not set: live trading does not start without it"
 
 _BOT_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{20,}")
 # Each value on the left must be greater than the one on the right.
@@ -296,7 +297,7 @@ class Settings(BaseSettings):
                 "there are no messages"
             )
         if not self.paper_trading and self.broker_mis_cutoff is None:
-            lines.append("BROKER_MIS_CUTOFF is not set: live trading does not start without it")
+            lines.append(NO_CUTOFF)
         return tuple(lines)
 
     def rules(self) -> Rules:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from baseline_v1_live.adapters.openalgo.calendar import TradingDay, read_day
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient
 from baseline_v1_live.adapters.openalgo.problems import (
+    Cause,
     GatewayUp,
     Problem,
     check_expiry,
@@ -27,7 +29,8 @@ from baseline_v1_live.adapters.openalgo.problems import (
 )
 from baseline_v1_live.adapters.openalgo.wire.values import Unreadable
 from baseline_v1_live.config import Settings
-from baseline_v1_live.core.instruments import Contract, expiry_code
+from baseline_v1_live.core.instruments import Contract, expiry_code, nearest_strike, parse_symbol
+from baseline_v1_live.core.messages import BrokerStatus, SnapshotTaken
 from baseline_v1_live.core.session import (
     MINUTE_MS,
     Session,
@@ -43,6 +46,8 @@ from baseline_v1_live.runtime.recovery import Universe
 
 _BEFORE_OPEN_MS = 15 * MINUTE_MS
 _NEXT_DATE, _MORNING = dt.time(0, 1), dt.time(8, 30)
+_OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
+_UNKNOWN_SYMBOL = 404
 _RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 AnswerT = TypeVar("AnswerT")
@@ -87,6 +92,7 @@ class Start:
         self._host = settings.openalgo_host
         self._say = say
         self._patient = False
+        self._once = False
 
     async def reach(self, client: OpenAlgoClient, *, patient: bool) -> None:
         """Until the gateway is there, takes our key, has a broker and is in our mode.
@@ -156,9 +162,15 @@ class Start:
         opens, closes = ist_datetime(day.open_ms), ist_datetime(day.close_ms)
         return settings.session(day.date, opens.time(), closes.time())
 
-    async def choose(self, client: OpenAlgoClient, wiring: Wiring, session: Session) -> Universe:
-        """The day's expiry, ATM and contracts."""
-        settings, options = self._settings, self._options
+    async def choose(
+        self, client: OpenAlgoClient, wiring: Wiring, session: Session, *, state_lost: bool = False
+    ) -> Universe:
+        """The day's expiry, ATM and contracts.
+
+        ``state_lost``: what an earlier run of the day held is not known. Then the contracts that the
+        broker's books show belong to them, and what may be held does not wait for a choice that
+        fails. The others are wanted too: an order that is still on its way may fill in any of them.
+        """
         wait_ms = session.open_ms - _BEFORE_OPEN_MS - self._clock.now_ms()
         if wait_ms > 0:
             self._say(
@@ -166,26 +178,30 @@ class Start:
             )
             await self._clock.sleep_until(session.open_ms - _BEFORE_OPEN_MS)
             await self.reach(client, patient=self._patient)
-        expiry = await self._read(
-            lambda: check_expiry(
-                client, self._host, settings.underlying, options.expiry, session.date
-            )
-        )
         # A stream that is open shows early that it works, and keeps a simulator's clock going.
         async with wiring.early_feed():
-            atm_paise = options.atm_paise
-            if atm_paise is None:
-                atm_paise = await self._spot_atm(client, session)
-            contracts = await self._read(lambda: self._contracts(client, expiry, atm_paise))
+            shown = await self._shown(client, wiring, session) if state_lost else {}
+            self._once = bool(shown)
+            first = next(iter(shown.values()), None)
+            try:
+                expiry, atm_paise, contracts = await self._chosen(client, session, first)
+            except StartError as error:
+                if first is None:
+                    raise
+                self._say("contracts", f"{error}. Only those that the broker's books show")
+                expiry, atm_paise, contracts = first.expiry, first.strike_paise, {}
+            finally:
+                self._once = False
+        contracts = contracts | shown
         lot = next(iter(contracts.values())).lot_size
         self._say(
             "contracts",
-            f"{len(contracts)} options of {settings.underlying} {expiry_code(expiry)} around "
+            f"{len(contracts)} options of {self._settings.underlying} {expiry_code(expiry)} around "
             f"{atm_paise // 100}, lot {lot}",
         )
         return Universe(
             date=session.date,
-            underlying=settings.underlying,
+            underlying=self._settings.underlying,
             expiry=expiry,
             atm_paise=atm_paise,
             contracts=list(contracts.values()),
@@ -193,17 +209,71 @@ class Start:
             close_ms=session.close_ms,
         )
 
+    async def _chosen(
+        self, client: OpenAlgoClient, session: Session, held: Contract | None
+    ) -> tuple[dt.date, int, dict[str, Contract]]:
+        underlying, options = self._settings.underlying, self._options
+        expiry = await self._read(
+            lambda: check_expiry(client, self._host, underlying, options.expiry, session.date)
+        )
+        atm_paise = options.atm_paise
+        if atm_paise is None and held is not None and self._in_first_minute(session):
+            atm_paise = held.strike_paise  # What is held does not wait for the spot.
+        elif atm_paise is None:
+            atm_paise = await self._spot_atm(client, session)
+        contracts = await self._read(lambda: self._contracts(client, expiry, atm_paise))
+        return expiry, atm_paise, contracts
+
+    async def _shown(
+        self, client: OpenAlgoClient, wiring: Wiring, session: Session
+    ) -> dict[str, Contract]:
+        """The contracts of our underlying that the broker's books show as held or working."""
+        books = await self._read(lambda: _books(wiring, session))
+        held = {position.symbol for position in books.positions if position.net_quantity}
+        working = {order.symbol for order in books.orders if order.status not in _OVER}
+        found: dict[str, Contract] = {}
+        for symbol in sorted(held | working):
+            if not self.is_ours(symbol, session.date):
+                continue
+            record = await self._read(partial(self._record, client, symbol))
+            if record is None:
+                self._say(
+                    "contracts",
+                    f"CRITICAL {symbol} is in the broker's books, and the gateway has no record of "
+                    "it: look after it yourself",
+                )
+            else:
+                found[symbol] = record
+        return found
+
+    def is_ours(self, symbol: str, date: dt.date) -> bool:
+        """Whether a symbol is an option of our underlying that has not expired before a date."""
+        try:
+            underlying, expiry, _, _ = parse_symbol(symbol)
+        except ValueError:
+            return False
+        return underlying == self._settings.underlying and expiry >= date
+
+    async def _record(self, client: OpenAlgoClient, symbol: str) -> Contract | Problem | None:
+        record = await client.symbol(symbol)
+        if not isinstance(record, Unreadable):
+            return record
+        return None if record.status == _UNKNOWN_SYMBOL else trouble(record, self._host)
+
+    def _in_first_minute(self, session: Session) -> bool:
+        return self._clock.now_ms() < session.open_ms + MINUTE_MS
+
     async def _spot_atm(self, client: OpenAlgoClient, session: Session) -> int:
         """Spot rounded to the strike step, after the first full minute."""
         step = self._settings.strike_step_paise
         first_ms = session.open_ms + MINUTE_MS
-        if self._clock.now_ms() < first_ms:
+        if self._in_first_minute(session):
             self._say(
                 "waiting", f"for the spot after the first minute, until {clock_text(first_ms)}"
             )
             await self._clock.sleep_until(first_ms)
         spot_paise = await self._read(lambda: self._spot(client))
-        return (spot_paise + step // 2) // step * step
+        return nearest_strike(spot_paise, step)
 
     async def _contracts(
         self, client: OpenAlgoClient, expiry: dt.date, atm_paise: int
@@ -228,13 +298,25 @@ class Start:
         """An answer of the gateway; asks again until it can be read, or will never be."""
         tries = 0
         while isinstance(answer := await ask(), Problem):
-            if answer.permanent and not self._patient:
+            if self._once or (answer.permanent and not self._patient):
                 raise StartError(answer.line)
             pause_s = _RETRY_S[min(tries, len(_RETRY_S) - 1)]
             self._say("gateway", f"{answer.line}. Trying again in {pause_s:g} s")
             tries += 1
             await asyncio.sleep(pause_s)
         return answer
+
+
+async def _books(wiring: Wiring, session: Session) -> SnapshotTaken | Problem:
+    answer = await wiring.look(session)
+    if isinstance(answer, SnapshotTaken):
+        return answer
+    return Problem(
+        cause=Cause.ANSWER,
+        seen=f"the broker's books cannot be read ({answer.message})",
+        todo="what is open there is not known, and not protected, before that",
+        permanent=False,
+    )
 
 
 def stored_day(universe: Universe) -> TradingDay:

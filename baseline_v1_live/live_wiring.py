@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from baseline_v1_live.adapters.journal.files import set_aside
 from baseline_v1_live.adapters.openalgo.broker import OpenAlgoBroker, OpenAlgoPrices
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient
 from baseline_v1_live.adapters.openalgo.feed import Feed, FeedState
@@ -18,6 +19,7 @@ from baseline_v1_live.adapters.openalgo.wire.values import Mode, Unreadable
 from baseline_v1_live.adapters.recorder import TickRecorder
 from baseline_v1_live.config import Settings
 from baseline_v1_live.core.engine import Engine
+from baseline_v1_live.core.instruments import Contract
 from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerStatus,
@@ -29,15 +31,18 @@ from baseline_v1_live.core.messages import (
     ModifyOrder,
     Notify,
     OrderRefused,
+    OrderSent,
     OutcomeUnknown,
     PlaceOrder,
     QueryOrder,
     Request,
+    SnapshotFailed,
+    SnapshotTaken,
     TakeSnapshot,
     Tick,
 )
 from baseline_v1_live.core.order_states import OrderState
-from baseline_v1_live.core.session import at_ist
+from baseline_v1_live.core.session import Session, at_ist
 from baseline_v1_live.runtime.checks import Check
 from baseline_v1_live.runtime.checks_time import Dated, check_clock
 from baseline_v1_live.runtime.clock import Clock
@@ -53,12 +58,13 @@ from baseline_v1_live.runtime.ports import Broker, ToBroker
 from baseline_v1_live.runtime.records import RequestRecord, StateRecord
 from baseline_v1_live.runtime.recovery import SessionKeeper
 from baseline_v1_live.sim.exchange import ExchangeModel
-from baseline_v1_live.sim.paper_broker import PaperBroker
+from baseline_v1_live.sim.paper_broker import PaperBooksError, PaperBroker
 
 _log = logging.getLogger(__name__)
 
 MAIN_FEED, BACKUP_FEED = "gateway", "backup"
 SESSION_BLOCK = "session"
+PAPER_BOOKS_NAME = "paper-exchange.json"
 _ANSWERS_COMPARED = 20
 _KEPT_ENDPOINTS = frozenset({"placeorder", "modifyorder", "cancelorder"})
 
@@ -117,7 +123,9 @@ class OwnModeOnly:
 
 
 class Wiring:
-    """Builds the parts of one day for a mode. It lives as long as the day."""
+    """Builds the parts of one day for a mode, and lives as long as that; ``say`` takes a phase's name
+    and its line.
+    """
 
     def __init__(
         self,
@@ -126,9 +134,10 @@ class Wiring:
         client: OpenAlgoClient,
         clock: Clock,
         folder: Path,
+        say: Callable[[str, str], None],
     ) -> None:
         self._settings, self._mode, self._client = settings, mode, client
-        self._clock, self._folder = clock, folder
+        self._clock, self._folder, self._say = clock, folder, say
         self._gateway: OpenAlgoBroker | None = None
         self._orders: OwnModeOnly | None = None
         self._paper: PaperBroker | None = None
@@ -162,9 +171,10 @@ class Wiring:
         self._recorder = TickRecorder(
             self._folder, lambda text: self._alert("TICKS", text, "recorder")
         )
+        flat = engine.positions.flat
         driver = LiveDriver(
             engine,
-            self._broker(engine),
+            self._broker(engine.session, engine.orders.contracts, _known(engine), flat=flat),
             OpenAlgoPrices(self._client, engine.session, self._hear_blocked),
             self._clock,
             journal=queue,
@@ -189,30 +199,64 @@ class Wiring:
         )
         return self._day
 
-    def _broker(self, engine: Engine) -> Broker:
+    async def look(self, session: Session) -> SnapshotTaken | SnapshotFailed:
+        """The broker's books before there is an engine."""
+        broker = self._broker(session, {}, (), flat=True)
+        answer = await broker.send(TakeSnapshot(reason="start"))
+        assert isinstance(answer, SnapshotTaken | SnapshotFailed)
+        return answer
+
+    def _broker(
+        self,
+        session: Session,
+        contracts: Mapping[str, Contract],
+        known: Sequence[BrokerOrder],
+        *,
+        flat: bool,
+    ) -> Broker:
+        """The mode's broker. ``known`` are our orders that still live, ``flat`` says that we have
+        neither those nor positions.
+        """
         if self._mode.sends_orders:
+            self._client.know(self._settings.underlying, contracts)
             self._gateway = OpenAlgoBroker(
-                self._client, self._hear_mode, self._hear_blocked, self.expected
+                self._client,
+                self._hear_mode,
+                self._hear_blocked,
+                self.expected,
+                lambda order_id: self._hear(OrderSent(order_id=order_id)),
             )
             self._orders = OwnModeOnly(self._gateway)
             return self._orders
         if self._mode is RunMode.BUILTIN:
-            session = engine.session
-            cutoff = self._settings.broker_mis_cutoff
-            self._paper = PaperBroker(
-                engine.orders.contracts,
-                ExchangeModel(
-                    open_ms=session.open_ms,
-                    close_ms=session.close_ms,
-                    mis_cutoff_ms=None if cutoff is None else at_ist(session.date, cutoff),
-                ),
-                path=self._folder / "paper-exchange.json",
-                date=session.date,
-                now_ms=self._clock.now_ms,
-                on_event=self._hear,
-            )
+            try:
+                self._paper = self._paper_broker(session, contracts)
+            except PaperBooksError as error:
+                # With something of ours in them, empty books would make up how that ended.
+                if not flat:
+                    raise
+                aside = set_aside(self._folder / PAPER_BOOKS_NAME, self._clock.now_ms())
+                self._say(
+                    "paper", f"ALERT {error.seen}. It is kept as {aside.name}, empty books begin"
+                )
+                self._paper = self._paper_broker(session, contracts)
             return self._paper
-        return DryRunBroker(self._clock.now_ms, _known(engine))
+        return DryRunBroker(self._clock.now_ms, known)
+
+    def _paper_broker(self, session: Session, contracts: Mapping[str, Contract]) -> PaperBroker:
+        cutoff = self._settings.broker_mis_cutoff
+        return PaperBroker(
+            contracts,
+            ExchangeModel(
+                open_ms=session.open_ms,
+                close_ms=session.close_ms,
+                mis_cutoff_ms=None if cutoff is None else at_ist(session.date, cutoff),
+            ),
+            path=self._folder / PAPER_BOOKS_NAME,
+            date=session.date,
+            now_ms=self._clock.now_ms,
+            on_event=self._hear,
+        )
 
     def _feeds(self) -> dict[str, Feed]:
         settings = self._settings

@@ -173,7 +173,15 @@ class PositionTracker(PositionBook):
             self._place_stop(position, target)
             return True
         # The one that is known to rest and fits best is kept, the oldest of those.
-        stop = min(stops, key=lambda s: (s.cancel_wanted, not s.resting, s.remaining != target))
+        stop = min(
+            stops,
+            key=lambda s: (
+                s.cancel_wanted,
+                s.trigger_price_paise > position.stop_trigger_paise,
+                not s.resting,
+                s.remaining != target,
+            ),
+        )
         for extra in stops:
             if extra is not stop:
                 self.orders.cancel(extra, "a second stop")

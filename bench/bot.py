@@ -16,7 +16,7 @@ from baseline_v1_live.adapters.journal import Journal
 from baseline_v1_live.adapters.openalgo.broker import OpenAlgoBroker, OpenAlgoPrices
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient
 from baseline_v1_live.adapters.openalgo.feed import Feed, FeedState
-from baseline_v1_live.adapters.openalgo.limiter import Limits, OrderLimiter
+from baseline_v1_live.adapters.openalgo.limiter import Limits, OrderLimiter, Urgency
 from baseline_v1_live.adapters.openalgo.wire.requests import Body
 from baseline_v1_live.adapters.openalgo.wire.stream import OrderPush
 from baseline_v1_live.adapters.openalgo.wire.values import Mode, Reply
@@ -101,9 +101,9 @@ class TimedLimiter(OrderLimiter):
         super().__init__(limits)
         self._trace = trace
 
-    async def acquire(self, *, urgent: bool, patience_ms: int | None = None) -> bool:
+    async def acquire(self, urgency: Urgency, patience_ms: int | None = None) -> bool:
         start_s = time.perf_counter()
-        done = await super().acquire(urgent=urgent, patience_ms=patience_ms)
+        done = await super().acquire(urgency, patience_ms=patience_ms)
         self._trace.limits.append(Span("limiter", _command.get(), start_s, time.perf_counter()))
         return done
 

@@ -204,7 +204,7 @@ class Broker:
         self.feed(
             SnapshotTaken(
                 asked_at_ms=self.now_ms if asked_at_ms is None else asked_at_ms,
-                orders=tuple(_book_row(row) for row in self.book.values()),
+                orders=tuple(book_row(row) for row in self.book.values()),
                 trades=tuple(_trade_row(row) for row in self.book.values() if row.filled_quantity),
                 positions=tuple(BrokerPosition(symbol=s, net_quantity=n) for s, n in held.items()),
             )
@@ -213,6 +213,33 @@ class Broker:
     def snapshot_failed(self) -> None:
         """The broker's books could not be read whole."""
         self.feed(SnapshotFailed(message="order book: timeout"))
+
+    def stray(
+        self,
+        becomes: str,
+        symbol: str,
+        quantity: int,
+        trigger: float,
+        limit: float,
+        *,
+        side: Side = Side.BUY,
+        order_type: OrderType = OrderType.SL,
+    ) -> BookedOrder:
+        """A working order that the bot knows nothing of; ``becomes`` is its id if it is taken over."""
+        row = BookedOrder(
+            order_id=self.full(becomes),
+            broker_order_id=f"S{becomes[-4:]}",
+            symbol=symbol,
+            side=side,
+            order_type=order_type,
+            quantity=quantity,
+            trigger_paise=paise(trigger),
+            limit_paise=paise(limit),
+            placed_at_ms=self.now_ms,
+            status=BrokerStatus.TRIGGER_PENDING,
+        )
+        self.book[row.order_id] = row
+        return row
 
     def net(self) -> dict[str, int]:
         """What the broker holds: signed net quantity by symbol."""
@@ -256,7 +283,7 @@ class Broker:
         return self.book[order_id]
 
 
-def _book_row(row: BookedOrder) -> BrokerOrder:
+def book_row(row: BookedOrder) -> BrokerOrder:
     return BrokerOrder(
         broker_order_id=row.broker_order_id,
         symbol=row.symbol,

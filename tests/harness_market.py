@@ -1,4 +1,4 @@
-"""The market of the scenario tests: one day, a handful of options, and the shapes of their bars."""
+"""The market of the tests: one day, a handful of options, and the shapes of their bars."""
 
 from __future__ import annotations
 

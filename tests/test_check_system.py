@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from baseline_v1_live.check_system import Checkup
 from baseline_v1_live.config import load_settings, scrub
 from baseline_v1_live.core.session import SECOND_MS
 from baseline_v1_live.runtime.checks import Check, Verdict, as_json, as_text
+from baseline_v1_live.runtime.clock import wall_ms
 from tests.adapters.openalgo.client_desk import NOW_MS, Sleeps
 from tests.adapters.openalgo.gateway import gateway
 from tests.sim.openalgo_server.gateway import KEY, Gateway, play
@@ -310,7 +310,7 @@ def test_a_margin_that_cannot_be_had_fails_only_in_live(
 def test_a_clock_that_is_off_fails(tmp_path: Path) -> None:
     """Ten seconds between this machine and the gateway are seen from the gateway's own time."""
 
-    run = looked(tmp_path, {"machine_ms": lambda: time.time_ns() // 1_000_000 + 10_000})
+    run = looked(tmp_path, {"machine_ms": lambda: wall_ms() + 10_000})
 
     assert run.checks["clock"].verdict is FAIL
     assert "ahead of the gateway's clock" in run.checks["clock"].seen

@@ -19,6 +19,7 @@ from baseline_v1_live import cli_operator
 from baseline_v1_live.adapters.journal import Journal
 from baseline_v1_live.core.messages import Level, Notify, Purpose, Tick
 from baseline_v1_live.core.session import ist_date
+from baseline_v1_live.runtime.clock import wall_ms
 from baseline_v1_live.runtime.instance import InstanceLock, KillFile
 from tests.harness import Desk, desk_of_five
 from tests.harness_market import C260, C261, P260, at
@@ -66,7 +67,7 @@ def as_json(result: Result) -> Any:
 
 
 def today_s_kill(folder: Path) -> bool:
-    return KillFile(folder).is_set(ist_date(cli_operator._now_ms()))
+    return KillFile(folder).is_set(ist_date(wall_ms()))
 
 
 def assert_one_line(result: Result, code: int) -> None:

@@ -44,7 +44,9 @@ class DayEnd:
             self.reconciler.ask("day exit", afresh=True)
             return False
         completed = self.reconciler.completed_ms
-        if completed is None or completed < self._flat_since_ms:
+        if completed is None or completed < self._flat_since_ms or self.reconciler.strays.looked_at:
+            return False
+        if self.reconciler.adopting:
             return False
         ours = {position.symbol for position in self.positions.positions.values()}
         left = [symbol for symbol in self.reconciler.broker_net if symbol in ours]

@@ -35,6 +35,7 @@ from baseline_v1_live.core.messages import (
     OperatorSaid,
     OrderAccepted,
     OrderRefused,
+    OrderSent,
     OrderUpdated,
     OutcomeUnknown,
     Purpose,
@@ -110,6 +111,7 @@ class Engine:
         self._held: dict[str, Position] = {}
         self._charges_paise = 0
         self._routes: dict[type[Event], Callable[[Any], object]] = {
+            OrderSent: self.orders.on_sent,
             OrderAccepted: self.orders.on_accepted,
             OrderRefused: self.orders.on_refused,
             OutcomeUnknown: self.orders.on_unknown,

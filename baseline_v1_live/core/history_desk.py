@@ -34,6 +34,7 @@ class HistoryDesk:
         self.positions = positions
         self.market = market
         self._requests: dict[str, Request] = {}
+        self._said: dict[str, str] = {}
         self._gap_ms = 0
         self._answered_ms = 0
 
@@ -43,16 +44,20 @@ class HistoryDesk:
 
     def on_loaded(self, event: BarsLoaded) -> None:
         """A symbol's history came; whether it is enough is seen from the market."""
+        self._said.pop(event.symbol, None)
         self._answer(event.symbol, failed=False)
 
     def on_failed(self, event: HistoryFailed) -> None:
-        """A symbol's history could not be had; it is asked for again later."""
+        """A symbol's history could not be had; it is asked for again later, and said once a reason."""
         self._answer(event.symbol, failed=True)
+        if self._said.get(event.symbol) == event.message:
+            return
+        self._said[event.symbol] = event.message
         self.orders.say(
             Level.ALERT,
             "FILTER",
             f"history of {event.symbol} not readable: {event.message}; no entry there until it is",
-            "history_failed",
+            f"history_failed:{event.symbol}",
         )
 
     def ask_where_due(self) -> None:

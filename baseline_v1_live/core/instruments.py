@@ -76,6 +76,11 @@ def round_down(price_paise: int, tick_paise: int) -> int:
     return price_paise // tick_paise * tick_paise
 
 
+def nearest_strike(price_paise: int, step_paise: int) -> int:
+    """The strike at the money for a price of the underlying; of two as near, the higher one."""
+    return (price_paise + step_paise // 2) // step_paise * step_paise
+
+
 def parse_expiry(text: str) -> dt.date:
     """``29DEC26`` to a date.
 

@@ -253,6 +253,12 @@ class EntriesBlocked(Event, frozen=True, kw_only=True, tag=True):
     message: str
 
 
+class OrderSent(Event, frozen=True, kw_only=True, tag=True):
+    """An order's placement has left this machine: it no longer waits for the limiter or the disk."""
+
+    order_id: str
+
+
 class EntriesAllowed(Event, frozen=True, kw_only=True, tag=True):
     """A cause of EntriesBlocked is gone."""
 
@@ -316,7 +322,11 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag=True):
 
 
 class ModifyOrder(Command, frozen=True, kw_only=True, tag=True):
-    """Set an order's type, whole quantity and prices; absolute values, so repeating is harmless."""
+    """Set an order's type, whole quantity and prices; absolute values, so repeating is harmless.
+
+    ``purpose`` is that of the order, ``resizes`` says that its quantity is to change: what is sent
+    first where not all may leave at once.
+    """
 
     order_id: str
     broker_order_id: str
@@ -326,6 +336,8 @@ class ModifyOrder(Command, frozen=True, kw_only=True, tag=True):
     quantity: int
     trigger_price_paise: int
     limit_price_paise: int
+    purpose: Purpose | None = None
+    resizes: bool = False
 
 
 class CancelOrder(Command, frozen=True, kw_only=True, tag=True):
@@ -416,6 +428,7 @@ AnyEvent = (
     | FeedBack
     | EntriesBlocked
     | EntriesAllowed
+    | OrderSent
     | MarginChecked
     | TimerDue
     | OperatorSaid

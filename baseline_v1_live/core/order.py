@@ -14,6 +14,9 @@ from baseline_v1_live.core.order_states import (
     next_state,
 )
 
+# The reason of an order that was not placed by this state of the bot, and is looked after all the same.
+STRAY = "found at the broker"
+
 
 class Change(msgspec.Struct, kw_only=True):
     """A modify or cancel on its way. The values are those a modify asks for."""
@@ -32,8 +35,9 @@ class Order(msgspec.Struct, kw_only=True):
 
     ``filled_quantity`` and ``filled_value_paise`` (Σ price x quantity) are cumulative and only rise;
     ``filled_at_ms`` is when the newest of them was heard, ``value_estimated`` says that its price
-    is not known yet. Of an order of unknown outcome ``absences`` counts the snapshots past the
-    gateway's horizon without a trace of it, of a stop ``unseen`` those from the first second on.
+    is not known yet. ``sent_at_ms`` is when its placement left this machine, None while nobody has
+    said so. Of an order of unknown outcome ``absences`` counts the snapshots past the gateway's
+    horizon without a trace of it, of a stop or exit ``unseen`` those from the first seconds on.
     ``question_at_ms`` is since when the order is asked for without an answer.
     ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
     entry rests, so that protecting a fill needs nothing else.
@@ -60,6 +64,7 @@ class Order(msgspec.Struct, kw_only=True):
     changed_at_ms: int = 0
     message: str = ""
     sent: bool = True
+    sent_at_ms: int | None = None
 
     swing_low_paise: int = 0
     protect_trigger_paise: int = 0

@@ -100,7 +100,7 @@ class OrderBook:
         return any(order.state is OrderState.UNKNOWN for order in self.live(symbol))
 
     def was_unseen(self, order: Order) -> bool:
-        """Whether a stop of unknown outcome was missing in so many snapshots that it was replaced."""
+        """Whether a stop or exit without an answer was missing in so many looks that it is covered."""
         return order.unseen >= self.rules.unseen_stop_snapshots
 
     def unseen_stop(self, order: Order) -> bool:

@@ -91,6 +91,8 @@ class OrderRequests(OrderBook):
                 quantity=change.quantity,
                 trigger_price_paise=change.trigger_price_paise,
                 limit_price_paise=change.limit_price_paise,
+                purpose=order.purpose,
+                resizes=change.quantity != order.quantity,
             )
         )
         return True

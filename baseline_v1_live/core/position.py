@@ -44,6 +44,7 @@ class Position(msgspec.Struct, kw_only=True):
     exit_wanted: str = ""
     trim_quantity: int = 0
     trim_checked: bool = False
+    adopted: bool = False
     exit_attempts: int = 0
     exit_due_ms: int = 0
     stop_failures: int = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from baseline_v1_live.core.instruments import round_up, rupee_text
 from baseline_v1_live.core.messages import Level, Purpose
-from baseline_v1_live.core.order import FillDelta, Order
+from baseline_v1_live.core.order import STRAY, FillDelta, Order
 from baseline_v1_live.core.position import EXTERNAL_CLOSE, OVER_RISK, STOP_LOSS, Position
 from baseline_v1_live.core.risk import BASIS_POINTS
 from baseline_v1_live.order_manager import OrderManager
@@ -30,6 +30,10 @@ class PositionBook:
     def held(self, symbol: str) -> Position | None:
         """The position that is open, or not yet proven closed, in a symbol."""
         return next((p for p in self.open.values() if p.symbol == symbol), None)
+
+    def open_short(self, symbol: str) -> int:
+        """Our open short quantity in a symbol (units); negative for a long of ours."""
+        return sum(p.open_quantity for p in self.open.values() if p.symbol == symbol)
 
     @property
     def flat(self) -> bool:
@@ -83,7 +87,7 @@ class PositionBook:
         order = delta.order
         position = self.positions.get(order.position_id)
         if position is None:
-            if order.purpose is not Purpose.ENTRY:
+            if order.purpose is not Purpose.ENTRY and order.reason != STRAY:
                 return
             position = self._open(order)
         if order.purpose is Purpose.ENTRY:
@@ -169,6 +173,7 @@ class PositionBook:
             entry_quantity=quantity,
             entry_value_paise=quantity * price_paise,
             trim_checked=True,
+            adopted=True,
         )
         self.positions[position.position_id] = position
         self._reopen(position)

@@ -13,6 +13,7 @@ import msgspec
 from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerStatus,
+    BrokerTrade,
     OrderType,
     Purpose,
     Side,
@@ -26,7 +27,10 @@ from baseline_v1_live.core.order_states import OrderState
 _MATCH_EARLY_MS = 10_000
 _MATCH_EARLY_PRICED_MS = 120_000
 _PATIENCE = 3
-_STOP_SHOWS_AFTER_MS = 1_000
+# How long after it left, or was decided on, an order without an answer should be in the books.
+_UNKNOWN_SHOWS_AFTER_MS = 1_000
+SENT_SHOWS_AFTER_MS = 2_000
+_WORKING = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN})
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 # A row that is further on than we are is news; one that is behind us is old news.
 _BEFORE = {
@@ -77,9 +81,21 @@ class OrderAbsent(msgspec.Struct, frozen=True):
 
 
 class StopUnseen(msgspec.Struct, frozen=True):
-    """A stop of unknown outcome should be in the books by now, and nothing in them looks like it."""
+    """A stop or exit without an answer should be in the books by now, and nothing in them looks like
+    it.
+    """
 
     order: Order
+
+
+class OrderNotOurs(msgspec.Struct, frozen=True):
+    """A working order in one of our contracts that no order of ours is behind.
+
+    ``filled`` is what it has filled so far, None for nothing.
+    """
+
+    row: BrokerOrder
+    filled: BrokerTrade | None
 
 
 class ShortOfOurs(msgspec.Struct, frozen=True):
@@ -105,6 +121,7 @@ Finding = (
     | OrderFound
     | OrderAbsent
     | StopUnseen
+    | OrderNotOurs
     | ShortOfOurs
     | MoreThanOurs
 )
@@ -118,6 +135,7 @@ def compare(
     grace_ms: int,
     horizon_ms: int,
     is_open: Callable[[Order], bool],
+    is_traded: Callable[[str], bool],
 ) -> tuple[Finding, ...]:
     """All differences between our beliefs and a snapshot.
 
@@ -125,7 +143,7 @@ def compare(
     positive; negative for a long of ours). Rows of orders changed within ``grace_ms`` before the
     snapshot was asked for, and positions of symbols with a fill in that time or an order on its way,
     are skipped: news of them may be on its way too. ``is_open`` says whether a row that calls an order
-    open is believed.
+    open is believed, ``is_traded`` whether a symbol is one of our contracts.
     """
     all_orders = list(orders)
     untouched_ms = snapshot.asked_at_ms - grace_ms
@@ -144,7 +162,14 @@ def compare(
     findings += [
         finding for finding in _positions(open_short, snapshot) if finding.symbol not in busy
     ]
-    findings += _unknowns(all_orders, snapshot, horizon_ms, _unexplained(open_short, snapshot))
+    unanswered = _unanswered(all_orders, snapshot, horizon_ms, _unexplained(open_short, snapshot))
+    adopted = {found.broker_order_id for found in unanswered if isinstance(found, OrderFound)}
+    findings += unanswered
+    findings += [
+        finding
+        for finding in _not_ours(all_orders, snapshot, adopted, horizon_ms)
+        if is_traded(finding.row.symbol)
+    ]
     return tuple(findings)
 
 
@@ -194,10 +219,11 @@ def _unexplained(open_short: Mapping[str, int], snapshot: SnapshotTaken) -> dict
     return {symbol: net.get(symbol, 0) + open_short.get(symbol, 0) for symbol in symbols}
 
 
-def _unknowns(
+def _unanswered(
     orders: list[Order], snapshot: SnapshotTaken, horizon_ms: int, unexplained: Mapping[str, int]
 ) -> list[OrderFound | OrderAbsent | StopUnseen]:
-    """Match orders of unknown outcome with rows that are nobody's.
+    """Match orders of unknown outcome with rows that are nobody's, and look for stops and exits that
+    have left and got no answer yet.
 
     Orders that are alike are matched together, and only when there is a row for each, or the horizon
     of all has passed: before that nobody can say whose a single row is.
@@ -206,7 +232,7 @@ def _unknowns(
     known = {order.broker_order_id for order in orders if order.broker_order_id}
     found: list[OrderFound | OrderAbsent | StopUnseen] = []
     for order in orders:
-        if order.state is not OrderState.UNKNOWN or order.broker_order_id is not None:
+        if not order.unanswered or order.broker_order_id is not None:
             continue
         rows = [
             row
@@ -216,9 +242,13 @@ def _unknowns(
         if not rows:
             if _stop_unseen(order, known, snapshot, unexplained):
                 found.append(StopUnseen(order))
-            if _surely_absent(order, known, snapshot, horizon_ms, unexplained):
+            if order.state is OrderState.UNKNOWN and _surely_absent(
+                order, known, snapshot, horizon_ms, unexplained
+            ):
                 found.append(OrderAbsent(order))
             continue
+        if order.state is OrderState.IN_FLIGHT:
+            continue  # The answer that names it is on its way.
         settled = {id_of.order.order_id for id_of in found}
         twins = [
             twin
@@ -232,6 +262,22 @@ def _unknowns(
             known.add(rows[0].broker_order_id)
             found.append(OrderFound(order, rows[0].broker_order_id))
     return found
+
+
+def _not_ours(
+    orders: list[Order], snapshot: SnapshotTaken, adopted: set[str], horizon_ms: int
+) -> list[OrderNotOurs]:
+    """Working rows that are no order of ours, and cannot be one whose answer is still to come."""
+    known = {order.broker_order_id for order in orders if order.broker_order_id} | adopted
+    trades = {trade.broker_order_id: trade for trade in snapshot.trades}
+    nameless = [order for order in orders if order.unanswered and order.broker_order_id is None]
+    return [
+        OrderNotOurs(row, trades.get(row.broker_order_id))
+        for row in snapshot.orders
+        if row.status in _WORKING
+        and row.broker_order_id not in known
+        and not any(_same_order(order, row, horizon_ms) for order in nameless)
+    ]
 
 
 def _unanswered_twin(order: Order, twin: Order) -> bool:
@@ -263,12 +309,19 @@ def _surely_absent(
 def _stop_unseen(
     order: Order, known: set[str], snapshot: SnapshotTaken, unexplained: Mapping[str, int]
 ) -> bool:
-    """Whether what was to cover or close a short has neither a row nor a trade nor a changed position a
-    second after it was sent.
+    """Whether what was to cover or close a short has neither a row nor a trade nor a changed position
+    although it should by now. What waits on this machine, for the limiter or the disk, is not looked
+    for.
     """
+    if order.state is OrderState.UNKNOWN:
+        shows_ms = (order.sent_at_ms or order.placed_at_ms) + _UNKNOWN_SHOWS_AFTER_MS
+    elif order.sent_at_ms is not None:
+        shows_ms = order.sent_at_ms + SENT_SHOWS_AFTER_MS
+    else:
+        return False
     return (
         order.purpose in (Purpose.STOP, Purpose.EXIT)
-        and snapshot.asked_at_ms >= order.placed_at_ms + _STOP_SHOWS_AFTER_MS
+        and snapshot.asked_at_ms >= shows_ms
         and not _looks_filled(order, unexplained)
         and not _traded(order, known, snapshot)
     )

@@ -23,22 +23,26 @@ from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import FOREIGN
 from baseline_v1_live.core.reconcile import (
+    SENT_SHOWS_AFTER_MS,
     FillMissed,
     Finding,
     MoreThanOurs,
     OrderAbsent,
     OrderFound,
     OrderMissing,
+    OrderNotOurs,
     ShortOfOurs,
     StatusDiffers,
     StopUnseen,
     ValuesDiffer,
     compare,
 )
+from baseline_v1_live.core.stray_orders import StrayOrders
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
 
 NO_ANSWER_MS = 20_000
+_NEVER_MS = 1 << 62
 
 
 class Reconciler:
@@ -62,12 +66,15 @@ class Reconciler:
         self.broker_net: dict[str, int] = {}
         self.found: Counter[str] = Counter()
         self.hurry = False
+        self.strays = StrayOrders(orders, positions)
         self._price_of = price_of
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
         self._afresh = False
-        self._alerted: set[tuple[str, int, int]] = set()
+        self._suspected: dict[str, tuple[int, int]] = {}
+        self._alerted: dict[str, tuple[int, int]] = {}
         self._foreign: dict[str, int] = {}
+        self._quoted_ms: dict[str, int] = {}
         self._read_before_ms = 0
 
     @property
@@ -77,18 +84,29 @@ class Reconciler:
             return self._asked_ms + NO_ANSWER_MS
         if self._last_asked_ms is None or self._afresh:
             return self.orders.now_ms
-        if self.positions.doubtful or self._foreign or self._cover_unknown:
-            return self._last_asked_ms + self.rules.reconcile_doubt_ms
         busy = self.hurry or self.completed_ms is None or not self.positions.settled
         every = self.rules.reconcile_busy_ms if busy else self.rules.reconcile_idle_ms
-        return self._last_asked_ms + every
+        return min(self._last_asked_ms + every, self._doubt_due_ms(self._last_asked_ms))
+
+    def _doubt_due_ms(self, last_asked_ms: int) -> int:
+        """When what is in doubt is to be looked at again; never, when nothing is."""
+        soon_ms = last_asked_ms + self.rules.reconcile_doubt_ms
+        if self._foreign or self._suspected or self.positions.doubtful or self.strays.looked_at:
+            return soon_ms
+        covers = [o for o in self.orders.live() if o.purpose in (Purpose.STOP, Purpose.EXIT)]
+        if any(order.state is OrderState.UNKNOWN for order in covers):
+            return soon_ms
+        on_their_way = [
+            order.sent_at_ms + SENT_SHOWS_AFTER_MS
+            for order in covers
+            if order.state is OrderState.IN_FLIGHT and order.sent_at_ms is not None
+        ]
+        return max(soon_ms, min(on_their_way, default=_NEVER_MS))
 
     @property
-    def _cover_unknown(self) -> bool:
-        return any(
-            order.state is OrderState.UNKNOWN and order.purpose in (Purpose.STOP, Purpose.EXIT)
-            for order in self.orders.live()
-        )
+    def adopting(self) -> bool:
+        """Whether a short has been seen that is taken over when the next books show it too."""
+        return bool(self._foreign)
 
     def ask_if_due(self) -> None:
         """Ask for a snapshot when one is due."""
@@ -120,22 +138,22 @@ class Reconciler:
         self._read_before_ms = self.completed_ms or 0
         self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
-        open_short: dict[str, int] = {}
-        for position in self.positions.open.values():
-            symbol = position.symbol
-            open_short[symbol] = open_short.get(symbol, 0) + position.open_quantity
+        held = {position.symbol for position in self.positions.open.values()}
         findings = compare(
             self.orders.orders.values(),
-            open_short,
+            {symbol: self.positions.open_short(symbol) for symbol in held},
             snapshot,
             grace_ms=self.rules.touched_grace_ms,
             horizon_ms=self.rules.gateway_horizon_ms,
             is_open=self.orders.is_open,
+            is_traded=self.orders.contracts.__contains__,
         )
         self._forget_settled_shortfalls(findings)
         for finding in findings:
             self.found[type(finding).__name__] += 1
             self._resolve(finding)
+        strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
+        self.strays.resolve(strays, self.broker_net)
 
     def _resolve(self, finding: Finding) -> None:
         match finding:
@@ -189,12 +207,13 @@ class Reconciler:
         )
 
     def _miss_stop(self, order: Order) -> None:
-        """A stop or exit of unknown outcome is not in the books: after two looks a stop is to cover."""
+        """A stop or exit without an answer is not in the books: after two looks a stop is to cover."""
         order.unseen += 1
         self.orders.keep(order)
         if order.unseen == self.rules.unseen_stop_snapshots:
+            self.orders.declare_lost(order)
             self.orders.say(
-                Level.ALERT,
+                Level.CRITICAL,
                 "RECONCILE",
                 f"{order.symbol}: {order.purpose} {order.order_id} got no answer and is not in the "
                 "books; a stop covers meanwhile, and it is still looked for",
@@ -276,27 +295,29 @@ class Reconciler:
         """A short of somebody else in one of our contracts: taken over where the rules say so.
 
         Two snapshots in a row must show the same size. Where we hold or sell the symbol ourselves,
-        after the day's exit, and where one stop could not cover it, it is left alone. False: to be
-        said as not ours.
+        after the day's exit (unless it must be taken for ours), and where one stop could not cover
+        it, it is left alone. False: to be said as not ours.
         """
         contract = self.orders.contracts.get(symbol)
-        flatten = self.rules.foreign_position == "flatten"
+        rule = self.rules.foreign_position
+        flatten = rule == "flatten"
         if (
             contract is None
             or net_quantity >= 0
-            or not (flatten or self.rules.foreign_position == "adopt")
-            or self.positions.day_exit_reason is not None
+            or rule == "alert"
+            or (self.positions.day_exit_reason is not None and rule != "ours")
             or self.positions.held(symbol) is not None
             or symbol in self.orders.live_symbols
             or (not flatten and -net_quantity > contract.order_quantity_max)
         ):
+            self._foreign.pop(symbol, None)
             return False
         if self._foreign.get(symbol) != net_quantity:
             self._foreign[symbol] = net_quantity
             return True
         price = self._price_of(symbol)
         if not price:
-            self.orders.commands.append(FetchQuote(symbol=symbol))
+            self._ask_price(symbol)
             return False
         del self._foreign[symbol]
         position = self.positions.adopt(symbol, -net_quantity, price)
@@ -311,16 +332,28 @@ class Reconciler:
         )
         return True
 
+    def _ask_price(self, symbol: str) -> None:
+        now = self.orders.now_ms
+        if now >= self._quoted_ms.get(symbol, 0) + self.rules.quote_every_ms:
+            self._quoted_ms[symbol] = now
+            self.orders.commands.append(FetchQuote(symbol=symbol))
+
     def _forget_settled_shortfalls(self, findings: tuple[Finding, ...]) -> None:
         seen = {f.symbol for f in findings if isinstance(f, ShortOfOurs | MoreThanOurs)}
-        for doubts in (self.positions.doubtful, self._foreign):
+        for doubts in (self.positions.doubtful, self._foreign, self._suspected, self._alerted):
             for symbol in doubts.keys() - seen:
                 del doubts[symbol]
 
     def _alert_foreign(self, symbol: str, net_quantity: int, ours: int) -> None:
-        if (symbol, net_quantity, ours) in self._alerted:
+        difference = (net_quantity, ours)
+        if self._alerted.get(symbol) == difference:
             return
-        self._alerted.add((symbol, net_quantity, ours))
+        if self._suspected.get(symbol) != difference:
+            # A fill between the reading of two books looks like this once.
+            self._suspected[symbol] = difference
+            return
+        del self._suspected[symbol]
+        self._alerted[symbol] = difference
         unknown = [o.order_id for o in self.orders.live(symbol) if o.unanswered]
         perhaps = f"; it may be {', '.join(unknown)}, whose outcome is unknown" if unknown else ""
         self.orders.say(

@@ -88,9 +88,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_doubt_ms: int = 1_000
     flip_window_ms: int = 60_000
     touched_grace_ms: int = 5_000
-    # Looks at the books in which a stop of unknown outcome is missing before another one covers.
+    # Looks at the books in which a stop or exit without an answer is missing before a stop covers.
     unseen_stop_snapshots: int = 2
     unseen_stops_max: int = 2
+    # alert, adopt or flatten; "ours" when the day's state was lost: what the broker shows counts as ours.
     foreign_position: str = "alert"
 
     # Margin, prices and bars on request

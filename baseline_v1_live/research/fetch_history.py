@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from baseline_v1_live.core.instruments import OptionType, expiry_code, option_symbol, universe
 from baseline_v1_live.core.session import SECOND_MS, at_ist
+from baseline_v1_live.runtime.clock import wall_ms
 from baseline_v1_live.sim.contract_table import SESSION_OPEN, session_close
 from baseline_v1_live.sim.day_file import TIMESTAMP
 
@@ -124,7 +125,7 @@ def fetch_history(
     out: Path,
     progress: Progress | None = None,
     force: bool = False,
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    now_ms: Callable[[], int] = wall_ms,
     pace: Pace | None = None,
 ) -> FetchResult:
     """Download the dates from ``start`` to ``end``, both included, into the folder ``out``.

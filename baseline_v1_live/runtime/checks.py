@@ -204,7 +204,8 @@ def check_journal(path: Path, newest_schema: int) -> Check:
             name,
             Verdict.FAIL,
             f"{path} is damaged ({state})",
-            "move it and its -wal and -shm away together, and compare the broker's books by hand",
+            "before the day begins, move it and its -wal and -shm away together; a start sets it "
+            "aside, looks after what the broker shows, and sells nothing that day",
         )
     if schema > newest_schema:
         return Check(

@@ -14,7 +14,7 @@ import msgspec
 from baseline_v1_live.core.session import CUTOFF_MARGIN_S
 from baseline_v1_live.runtime.checks import Check, Verdict
 
-SKEW_MAX_MS = 2_000
+CLOCK_OFF_MAX_MS = 2_000
 # OpenAlgo's sandbox closes intraday positions at this time whatever the broker does.
 ANALYZER_CUTOFF = dt.time(15, 15)
 EXPIRY_WEEKDAY = 1  # Tuesday, of index options since 1 September 2025
@@ -42,7 +42,7 @@ def check_clock(answers: Iterable[Dated]) -> Check:
         return Check(name, Verdict.SKIP, "the gateway does not tell its time")
     low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
     off_ms = max(low, 0) or min(high, 0)
-    if abs(off_ms) <= SKEW_MAX_MS:
+    if abs(off_ms) <= CLOCK_OFF_MAX_MS:
         seen = f"between {low / 1000:+.1f} and {high / 1000:+.1f} s off the gateway's"
         return Check(name, Verdict.PASS, seen)
     way = "ahead of" if off_ms > 0 else "behind"

@@ -19,6 +19,11 @@ _FAST = 20
 _ANSWER_S = 5.0
 
 
+def wall_ms() -> int:
+    """The machine's time in epoch milliseconds, which somebody may set at any moment."""
+    return time.time_ns() // 1_000_000
+
+
 class ClockError(Exception):
     """A clock cannot be followed; the message is one line."""
 
@@ -49,7 +54,7 @@ class RealClock:
 
     def __init__(self) -> None:
         self.speed = 1.0
-        self._start_ms = time.time_ns() // 1_000_000
+        self._start_ms = wall_ms()
         self._mark = time.monotonic_ns()
 
     def now_ms(self) -> int:
@@ -58,7 +63,7 @@ class RealClock:
 
     def off_by_ms(self) -> int:
         """How far the machine's time has been set away from this clock since the start."""
-        return time.time_ns() // 1_000_000 - self.now_ms()
+        return wall_ms() - self.now_ms()
 
     def real_s(self, duration_ms: int) -> float:
         """The duration itself."""

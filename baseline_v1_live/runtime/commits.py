@@ -41,7 +41,6 @@ class GroupJournal(Protocol):
 class _Waiting(NamedTuple):
     step: Step
     future: asyncio.Future[None]
-    since_s: float
 
 
 _Outcome = tuple[asyncio.Future[None], Exception | None]
@@ -89,7 +88,7 @@ class CommitQueue:
                 number = step.event.seq
                 future.set_exception(CommitError(f"step {number} came after the journal's end"))
             else:
-                self._steps.append(_Waiting(step, future, self._monotonic()))
+                self._steps.append(_Waiting(step, future))
                 self._news.notify()
         return future
 
@@ -106,15 +105,6 @@ class CommitQueue:
                 self._news.notify()
             self._requests.append(record)
 
-    @property
-    def oldest_wait_s(self) -> float:
-        """For how many seconds the oldest step that is not stored has been waiting; 0 without one."""
-        with self._news:
-            for waiting in (self._group, self._steps):
-                if waiting:
-                    return self._monotonic() - waiting[0].since_s
-        return 0.0
-
     async def close(self, timeout_s: float = CLOSE_S) -> bool:
         """Store all that waits and end the thread; True when that was done in time.
 
@@ -130,7 +120,7 @@ class CommitQueue:
             return True
         with self._news:
             left = [*self._group, *self._steps]
-        for step, future, _ in left:
+        for step, future in left:
             problem = f"step {step.event.seq} was not stored within {timeout_s:g} s of the end"
             _tell([(future, CommitError(problem))])
         return False

@@ -24,7 +24,8 @@ from baseline_v1_live.core.messages import (
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.session import MINUTE_MS, ist_date
 from baseline_v1_live.runtime.checks import Check, Verdict
-from baseline_v1_live.runtime.clock import Clock, RealClock
+from baseline_v1_live.runtime.checks_time import CLOCK_OFF_MAX_MS
+from baseline_v1_live.runtime.clock import Clock, RealClock, wall_ms
 from baseline_v1_live.runtime.feeds import Feeds
 from baseline_v1_live.runtime.instance import KillFile
 from baseline_v1_live.runtime.live import LiveDriver
@@ -43,7 +44,6 @@ from baseline_v1_live.runtime.status import (
 _log = logging.getLogger(__name__)
 
 STOP_WAIT_S = 1.5
-CLOCK_OFF_MAX_MS = 2_000
 _LOOK_REAL_S = 0.25
 _BOOKS_SAID_EVERY_S = 15.0
 _PRE_OPEN_MS = 5 * MINUTE_MS
@@ -200,7 +200,7 @@ class LiveDay:
         dates = {self.engine.session.date}
         if not isinstance(self._clock, RealClock):
             # Who sets the switch without asking the bot knows the machine's date only.
-            dates.add(ist_date(time.time_ns() // 1_000_000))
+            dates.add(ist_date(wall_ms()))
         if self._killed or not any(self._kill_file.is_set(date) for date in dates):
             return
         self._killed = True

@@ -15,6 +15,9 @@ import msgspec
 
 from baseline_v1_live.core.messages import FeedBack, FeedSilent
 
+SILENT_MS = 15_000
+BACK_MS = 10_000
+
 
 class Switched(msgspec.Struct, frozen=True):
     """Ticks are taken from ``source`` from now on, and no longer from ``before``.
@@ -54,8 +57,8 @@ class FeedJudge:
         *,
         open_ms: int,
         close_ms: int,
-        silent_ms: int = 15_000,
-        back_ms: int = 10_000,
+        silent_ms: int = SILENT_MS,
+        back_ms: int = BACK_MS,
     ) -> None:
         self._sources = {name: _Source(name) for name in sources}
         self._active = self._sources[sources[0]]
@@ -131,13 +134,6 @@ class FeedJudge:
                 self._news.append(FeedSilent(source=self._name))
         news, self._news = self._news, []
         return news
-
-    def silent_for_ms(self, source: str, at_ms: int) -> int:
-        """How long a source has said nothing while it was expected to; 0 outside the market's hours."""
-        expected_ms = self._expected_ms(self._sources[source])
-        if expected_ms is None or not self._in_hours(at_ms):
-            return 0
-        return max(at_ms - expected_ms, 0)
 
     def wants_reconnect(self, source: str, at_ms: int) -> bool:
         """Whether a source that is connected and silent should get a new connection now.

@@ -13,21 +13,23 @@ from typing import Any, Protocol
 
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import Event, Level, Tick
-from baseline_v1_live.core.session import SECOND_MS
 from baseline_v1_live.runtime.clock import Clock
-from baseline_v1_live.runtime.feed_judge import FeedJudge, Switched
+from baseline_v1_live.runtime.feed_judge import BACK_MS, SILENT_MS, FeedJudge, Switched
 
 _log = logging.getLogger(__name__)
 
-SILENT_S = 15
-BACK_S = 10
 _AFTER_BREAKING_S = 1.0
 
 
 class PriceFeed(Protocol):
-    """A stream that keeps itself connected."""
+    """A stream that keeps itself connected.
+
+    ``refused`` are symbols that it gives no prices of, ``depth_refused`` those that it gives no bid and
+    ask of, each with the reason.
+    """
 
     refused: dict[str, str]
+    depth_refused: dict[str, str]
 
     async def watch(self, symbols: Iterable[str], depth: Iterable[str] = ()) -> None:
         """Want these symbols and no others, ``depth`` ones with bid and ask."""
@@ -58,20 +60,20 @@ class Feeds:
     ) -> None:
         self._engine, self._feeds, self._clock = engine, feeds, clock
         self._hear, self._notice = hear, notice
-        self._silent_ms = int(SILENT_S * SECOND_MS * clock.speed)
+        self._silent_ms = int(SILENT_MS * clock.speed)
         self._judge = FeedJudge(
             list(feeds),
             open_ms=engine.session.open_ms,
             close_ms=engine.session.close_ms,
             silent_ms=self._silent_ms,
-            back_ms=int(BACK_S * SECOND_MS * clock.speed),
+            back_ms=int(BACK_MS * clock.speed),
         )
         self._symbols = sorted(engine.market.symbols) + [
             name for name in (engine.market.index_symbol,) if name is not None
         ]
         self._depth: frozenset[str] | None = None
         self._live_once: set[str] = set()
-        self._refusals_said: set[str] = set()
+        self._refusals_said: set[tuple[str, Level, str]] = set()
         self._last_tick_ms: int | None = None
         self._nonsense_since: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,21 +109,6 @@ class Feeds:
         self._judge.on_connected(name, now_ms)
         if self._judge.news:
             self.look(now_ms)
-        self._say_refused(name)
-
-    def _say_refused(self, name: str) -> None:
-        refused = self._feeds[name].refused
-        fresh = refused.keys() - self._refusals_said
-        if fresh:
-            self._refusals_said |= fresh
-            first = min(fresh)
-            others = f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
-            self._notice(
-                Level.ALERT,
-                "FEED",
-                f"feed {name} gives no prices of {first} ({refused[first]}){others}",
-                f"refused:{name}",
-            )
 
     def on_down(self, name: str, reason: str) -> None:
         """A feed has lost its connection; it looks for a new one by itself."""
@@ -146,8 +133,26 @@ class Feeds:
             else:
                 self._hear(judgement)
         for name, feed in self._feeds.items():
+            self._say_refused(name, feed)
             if self._judge.wants_reconnect(name, now_ms):
                 self._spawn(feed.reconnect())
+
+    def _say_refused(self, name: str, feed: PriceFeed) -> None:
+        """Say once which symbols a feed does not give.
+
+        A symbol without ticks is not entered, and the core asks for quotes of one that is held.
+        """
+        for level, refused, what in (
+            (Level.ALERT, feed.refused, "prices of {}; they are not entered until they tick"),
+            (Level.LOG, feed.depth_refused, "bid and ask of {}; the last price counts"),
+        ):
+            fresh = {
+                s: why for s, why in refused.items() if (name, level, s) not in self._refusals_said
+            }
+            if fresh:
+                self._refusals_said |= {(name, level, symbol) for symbol in fresh}
+                text = f"feed {name} gives no {what.format(_by_reason(fresh))}"
+                self._notice(level, "FEED", text, f"refused:{name}")
 
     def follow_depth(self) -> None:
         """Subscribe held and working symbols with depth, so that there is an ask."""
@@ -160,11 +165,6 @@ class Feeds:
     def age_ms(self, now_ms: int) -> int | None:
         """Time since the last tick that was used, None before the first."""
         return None if self._last_tick_ms is None else max(now_ms - self._last_tick_ms, 0)
-
-    @property
-    def refused(self) -> dict[str, str]:
-        """Symbols that the active feed does not give, with its reasons."""
-        return self._feeds[self._judge.active].refused
 
     # ------------------------------------------------------------ start and end
 
@@ -197,3 +197,11 @@ class Feeds:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _by_reason(refused: Mapping[str, str]) -> str:
+    """``A, B (limit reached) and C (unknown symbol)``."""
+    reasons: dict[str, list[str]] = {}
+    for symbol in sorted(refused):
+        reasons.setdefault(refused[symbol], []).append(symbol)
+    return " and ".join(f"{', '.join(symbols)} ({why})" for why, symbols in reasons.items())

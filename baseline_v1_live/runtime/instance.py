@@ -12,6 +12,7 @@ import os
 import socket
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -58,8 +59,7 @@ class InstanceLock:
         Raises InstanceLocked when another process holds it.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Not the writing mode that empties the file: it may be another bot's.
-        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+        file = self._open()
         try:
             if not _flock(file, fcntl.LOCK_EX, tries=_TRIES):
                 who = _read(file)
@@ -68,15 +68,25 @@ class InstanceLock:
                     "stop it first, or start this one with another STATE_DIR or mode"
                 )
             holder = Holder(pid=os.getpid(), host=socket.gethostname(), since_ms=now_ms)
-            file.seek(0)
-            file.truncate()
-            file.write(msgspec.json.encode(holder))
-            file.flush()
+            # On a disk that takes nothing the lock holds all the same.
+            with suppress(OSError):
+                file.seek(0)
+                file.truncate()
+                file.write(msgspec.json.encode(holder))
         except BaseException:
             file.close()
             raise
         self._file = file
         return self
+
+    def _open(self) -> IO[bytes]:
+        try:
+            # Not the writing mode that empties the file: it may be another bot's.
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            # Who holds something starts on a disk that can only be read, too.
+            return open(self._path, "rb", buffering=0)
+        return os.fdopen(handle, "r+b", buffering=0)
 
     def release(self) -> None:
         """Give the lock back; the file stays. Twice is harmless."""

@@ -38,7 +38,6 @@ from baseline_v1_live.core.messages import (
     Request,
     SaveSummary,
     SetTimer,
-    Side,
     SnapshotFailed,
     SnapshotTaken,
     Stop,
@@ -103,7 +102,6 @@ class LiveDriver:
         calm_s: float = CALM_S,
         on_tick: Callable[[Tick], None] | None = None,
         on_step: Callable[[], None] | None = None,
-        on_summary: Callable[[SaveSummary], None] | None = None,
     ) -> None:
         self.engine = engine
         self.clock = clock
@@ -112,7 +110,7 @@ class LiveDriver:
         self.broken = 0
         self._broker, self._prices = broker, prices
         self._journal, self._keeper, self._notifier = journal, keeper, notifier
-        self._on_tick, self._on_step, self._on_summary = on_tick, on_step, on_summary
+        self._on_tick, self._on_step = on_tick, on_step
         self._seq = first_seq
         self._first_state = list(first_state)
         self._patience_s = patience_s
@@ -221,8 +219,7 @@ class LiveDriver:
                 case Notify():
                     self._notifier.notify(command, self._now_ms)
                 case SaveSummary():
-                    if self._on_summary is not None:
-                        self._on_summary(command)
+                    pass  # The journal makes the day's row of it when it stores the step.
                 case Stop(reason=reason):
                     self.notice(Level.CRITICAL, "BUG", reason)
         # First what is new of the engine's own records, because take_changes forgets it.
@@ -259,16 +256,14 @@ class LiveDriver:
             else:
                 self._spawn(self._send(command))
 
-    def _opens(self, command: PlaceOrder | ModifyOrder | CancelOrder) -> bool:
+    @staticmethod
+    def _opens(command: PlaceOrder | ModifyOrder | CancelOrder) -> bool:
         """Whether a command is of an entry: what closes or protects is never held back."""
         match command:
             case PlaceOrder():
                 return command.purpose is Purpose.ENTRY
             case ModifyOrder():
-                # A sale may also be the chase of a correction, which sells a long of ours.
-                order = self.engine.orders.orders.get(command.order_id)
-                corrects = order is not None and order.purpose is Purpose.CORRECTION
-                return command.side is Side.SELL and not corrects
+                return command.purpose is Purpose.ENTRY
         return False
 
     def _look_at(self, stored: asyncio.Future[None]) -> None:

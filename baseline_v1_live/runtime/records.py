@@ -93,7 +93,7 @@ class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One question to the gateway and its answer. Fields are columns of ``requests``.
 
-    ``request_id`` counts from 1 in each run of the bot; ``status`` is the HTTP status, None where no
+    ``request_id`` counts on over restarts; ``status`` is the HTTP status, None where no
     answer came; ``failure`` says in one word what went wrong, None when nothing did. ``sent`` and
     ``received`` are the two bodies, without the key and possibly cut.
     """

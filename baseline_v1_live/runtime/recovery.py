@@ -6,6 +6,7 @@ A journal keeps records of these kinds, the newest of each key:
 ``position``  one Position, its key the position's id
 ``flags``     everything else of a SessionState, with empty lists of orders and positions
 ``universe``  the contracts of the day
+``loss``      why the day's journal is not the one that the day began with
 
 Records of other kinds are somebody else's and are left alone.
 """
@@ -29,6 +30,7 @@ ORDER = "order"
 POSITION = "position"
 FLAGS = "flags"
 UNIVERSE = "universe"
+LOSS = "loss"
 
 
 class RecoveryError(Exception):
@@ -47,6 +49,17 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True):
     contracts: list[Contract]
     open_ms: int = 0
     close_ms: int = 0
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the day's journal is not the one that the day began with: nothing is sold until the next day.
+
+    ``state`` False: what an earlier run of the day held is not known, so what the broker shows in our
+    contracts is taken for ours. Order ids then begin at 1 again, in a file that has none of the old ones.
+    """
+
+    why: str
+    state: bool = False
 
 
 StoredT = TypeVar("StoredT", Order, Position, SessionState, Universe)
@@ -140,8 +153,24 @@ def read_universe(records: Iterable[StateRecord]) -> Universe | None:
     return next((_read(r, Universe) for r in records if r.kind == UNIVERSE), None)
 
 
+def loss_record(session: str, loss: Loss) -> StateRecord:
+    """The loss as it is stored."""
+    return _record(session, LOSS, "", loss)
+
+
+def read_loss(records: Iterable[StateRecord]) -> Loss | None:
+    """The loss among one session's records; None when there was none. One that cannot be read is one."""
+    for record in records:
+        if record.kind == LOSS:
+            try:
+                return msgspec.json.decode(record.body, type=Loss)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return Loss(why="an earlier start found the journal lost")
+    return None
+
+
 def _record(
-    session: str, kind: str, key: str, value: Order | Position | SessionState | Universe
+    session: str, kind: str, key: str, value: Order | Position | SessionState | Universe | Loss
 ) -> StateRecord:
     return StateRecord(session=session, kind=kind, key=key, body=msgspec.json.encode(value))
 

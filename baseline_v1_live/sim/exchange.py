@@ -67,8 +67,8 @@ class ExchangeModel:
 
 
 @dataclass(kw_only=True)
-class _Resting:
-    """An order in the exchange's book."""
+class RestingOrder:
+    """An order that the exchange took: as it stands in its book, or as it ended."""
 
     order_id: str
     broker_order_id: str
@@ -86,10 +86,12 @@ class _Resting:
 
     @property
     def over(self) -> bool:
+        """Whether it can fill no more."""
         return self.status in _OVER
 
     @property
     def remaining(self) -> int:
+        """Units that are not filled."""
         return self.quantity - self.filled_quantity
 
 
@@ -114,11 +116,11 @@ class Exchange:
     ) -> None:
         self.contracts = contracts
         self.model = model
-        self.orders: dict[str, _Resting] = {}
+        self.orders: dict[str, RestingOrder] = {}
         self.positions: dict[str, int] = {}
         self.due_ms = 1 << 62
         self._prefix = order_prefix
-        self._book: dict[str, list[_Resting]] = {}
+        self._book: dict[str, list[RestingOrder]] = {}
         self._quotes: dict[str, _Quote] = {}
         self._heap: list[tuple[int, int, Command | Event]] = []
         self._counter = 0
@@ -209,7 +211,7 @@ class Exchange:
             return
         self._counter += 1
         waits = command.order_type is OrderType.SL
-        order = _Resting(
+        order = RestingOrder(
             order_id=command.order_id,
             broker_order_id=f"{self._prefix}{self._counter:06d}",
             symbol=command.symbol,
@@ -345,13 +347,13 @@ class Exchange:
 
     # ------------------------------------------------------------ matching
 
-    def _match(self, book: list[_Resting], tick: Tick, sizes: dict[Side, int | None]) -> None:
+    def _match(self, book: list[RestingOrder], tick: Tick, sizes: dict[Side, int | None]) -> None:
         for order in book:
             if order.status is BrokerStatus.TRIGGER_PENDING and not self._trigger(order, tick):
                 continue
             self._fill(order, tick, sizes)
 
-    def _trigger(self, order: _Resting, tick: Tick) -> bool:
+    def _trigger(self, order: RestingOrder, tick: Tick) -> bool:
         """Whether the order is a limit order from this tick on."""
         reached = (
             tick.ltp_paise >= order.trigger_price_paise
@@ -370,7 +372,7 @@ class Exchange:
         self._report(order, tick.at_ms)
         return refusal is None
 
-    def _fill(self, order: _Resting, tick: Tick, sizes: dict[Side, int | None]) -> None:
+    def _fill(self, order: RestingOrder, tick: Tick, sizes: dict[Side, int | None]) -> None:
         buys = order.side is Side.BUY
         quoted = tick.ask_paise if buys else tick.bid_paise
         if quoted is None and (tick.bid_paise or tick.ask_paise):
@@ -410,7 +412,7 @@ class Exchange:
     def _reply(self, at_ms: int, event: Event) -> None:
         self._schedule(at_ms + self.model.latency_ms, event)
 
-    def _accept(self, order: _Resting, request: Request, at_ms: int) -> None:
+    def _accept(self, order: RestingOrder, request: Request, at_ms: int) -> None:
         self._reply(
             at_ms,
             OrderAccepted(
@@ -421,7 +423,7 @@ class Exchange:
     def _refuse(self, order_id: str, request: Request, message: str, at_ms: int) -> None:
         self._reply(at_ms, OrderRefused(order_id=order_id, request=request, message=message))
 
-    def _report(self, order: _Resting, at_ms: int, *, proven: bool = False) -> None:
+    def _report(self, order: RestingOrder, at_ms: int, *, proven: bool = False) -> None:
         self._reply(
             at_ms,
             OrderUpdated(

@@ -16,7 +16,13 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from baseline_v1_live.core.instruments import PAISE, Contract, OptionType, universe
+from baseline_v1_live.core.instruments import (
+    PAISE,
+    Contract,
+    OptionType,
+    nearest_strike,
+    universe,
+)
 from baseline_v1_live.core.session import SECOND_MS, at_ist
 from baseline_v1_live.sim.black76 import black76_price
 from baseline_v1_live.sim.contract_table import SESSION_OPEN, recorded_contract, session_close
@@ -132,7 +138,7 @@ def generate_day(
     index = _index_ticks(_generator(index_seed), model, open_ms, ticks_per_second)
     first_minute = index.at_ms < open_ms + FIRST_MINUTE_S * SECOND_MS
     reference = int(index.ltp[max(int(first_minute.sum()) - 1, 0)])
-    atm_paise = (reference + step_paise // 2) // step_paise * step_paise
+    atm_paise = nearest_strike(reference, step_paise)
     if atm_paise - strikes_each_side * step_paise <= 0:
         raise ValueError(f"{strikes_each_side} strikes of {step_paise} paise go below 0")
     names = universe(underlying, expiry, atm_paise, step_paise, strikes_each_side)

@@ -31,7 +31,7 @@ from baseline_v1_live.core.messages import (
     Tick,
 )
 from baseline_v1_live.runtime.ports import ToBroker
-from baseline_v1_live.sim.exchange import Exchange, ExchangeModel, _Resting
+from baseline_v1_live.sim.exchange import Exchange, ExchangeModel, RestingOrder
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,14 @@ _PREFIX = "PAPER-"
 
 
 class PaperBooksError(Exception):
-    """The stored books cannot be used; the message is one line for a person."""
+    """The stored books cannot be used; the message is one line for a person, ``seen`` what is wrong."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(
+            f"{seen}; the journal has orders or positions in them: move the file away, with the "
+            "journal and its mark beside it, to begin the paper day anew"
+        )
+        self.seen = seen
 
 
 class ExchangeBooks(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +54,7 @@ class ExchangeBooks(msgspec.Struct, frozen=True, kw_only=True):
 
     date: dt.date
     counter: int
-    orders: list[_Resting]
+    orders: list[RestingOrder]
     positions: dict[str, int]
 
 
@@ -180,6 +187,5 @@ def _stored(path: Path) -> ExchangeBooks | None:
         return None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PaperBooksError(
-            f"{path}: the paper exchange's books cannot be read ({error}); move the file away to "
-            "start with empty books"
+            f"{path}: the paper exchange's books cannot be read ({error})"
         ) from None

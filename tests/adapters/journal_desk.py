@@ -7,11 +7,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from baseline_v1_live.adapters.journal import OrderRecord, PositionRecord, TradeRecord
 from baseline_v1_live.core.instruments import OptionType
 from baseline_v1_live.core.messages import (
     OrderType,
-    PlaceOrder,
     Purpose,
     SaveSummary,
     Side,
@@ -19,6 +20,7 @@ from baseline_v1_live.core.messages import (
     TimerDue,
 )
 from baseline_v1_live.core.session import at_ist
+from tests import harness_orders
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-12-29"
@@ -70,16 +72,7 @@ TRADE = TradeRecord(
 SUMMARY = SaveSummary(
     date=DAY, exit_reason="EOD_EXIT", r_milli=995, pnl_paise=646_750, charges_paise=9_900, trades=1
 )
-PLACE = PlaceOrder(
-    order_id=ENTRY.order_id,
-    symbol=CALL,
-    side=Side.SELL,
-    order_type=OrderType.SL,
-    purpose=Purpose.ENTRY,
-    quantity=650,
-    trigger_price_paise=12_995,
-    limit_price_paise=12_695,
-)
+PLACE = replace(harness_orders.ENTRY, order_id=ENTRY.order_id, symbol=CALL)
 
 
 def due(seq: int) -> TimerDue:

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from baseline_v1_live.adapters.journal import MIGRATIONS, Journal, JournalError, StateRecord
+from baseline_v1_live.adapters.journal import (
+    MIGRATIONS,
+    Journal,
+    JournalDamagedError,
+    JournalError,
+    JournalLockedError,
+    JournalUnwritableError,
+    StateRecord,
+    schema,
+)
 from tests.adapters.journal_desk import DAY, ENTRY, PLACE, ROOT, SHORT, TRADE, due, rows
 
 # Opening
@@ -160,6 +169,75 @@ def refusal(path: Path, opening: Callable[[Path], Journal] = Journal.open) -> st
         opening(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+# What kind of refusal it is
+
+
+def _folder_in_its_place(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _flip(path: Path, first: int, last: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[first:last] = bytes(byte ^ 0xFF for byte in content[first:last])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda path: path.write_bytes(b"not a database\n"), JournalDamagedError),
+        (lambda path: _flip(path, 60, 61), JournalDamagedError),
+        (lambda path: _flip(path, 8_192, 16_384), JournalDamagedError),
+        (lambda path: rows(path, "DROP TABLE requests"), JournalDamagedError),
+        (lambda path: rows(path, "DROP INDEX requests_at"), JournalDamagedError),
+        (lambda path: rows(path, "PRAGMA user_version = 0"), JournalDamagedError),
+        (_folder_in_its_place, JournalUnwritableError),
+        (lambda path: rows(path, "PRAGMA user_version = 9"), JournalError),
+    ],
+    ids=["no database", "number", "pages", "table", "index", "another", "folder", "newer"],
+)
+def test_a_refusal_says_what_kind_it_is(
+    path: Path, spoil: Callable[[Path], object], kind: type[JournalError]
+) -> None:
+    """What is damaged, what cannot be written, and what is only of a newer program."""
+    with Journal.open(path) as journal:
+        journal.commit(due(1), [PLACE], [ENTRY], [SHORT], [TRADE])
+    spoil(path)
+
+    with pytest.raises(JournalError) as caught:
+        Journal.open(path)
+
+    assert type(caught.value) is kind
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_journal_that_another_program_keeps_is_locked(path: Path, how: str) -> None:
+    """It is whole and may be free in a moment."""
+    Journal.open(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute(f"PRAGMA locking_mode = {'EXCLUSIVE' if how == 'EXCLUSIVE' else 'NORMAL'}")
+    other.execute(f"BEGIN {how}")
+
+    with pytest.raises(JournalLockedError):
+        Journal.open(path, busy_timeout_ms=1)
+
+    other.close()
+    Journal.open(path).close()
+
+
+def test_the_look_at_all_pages_does_not_last(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal of years is opened all the same: what is held waits for it."""
+    monkeypatch.setattr(schema, "CHECK_S", -1.0)
+    monkeypatch.setattr(schema, "_LOOK_EVERY_OPS", 1)
+    with Journal.open(path) as journal:
+        journal.commit(due(1), [PLACE])
+
+    with Journal.open(path) as journal:
+        assert journal.last_seq() == 1
 
 
 # Threads and readers

@@ -99,6 +99,13 @@ def test_a_person_can_read_the_state(path: Path) -> None:
 # Requests
 
 
+def test_the_number_of_the_last_request_is_that_of_all_runs(journal: Journal) -> None:
+    """A restart numbers its questions on from here; a new journal has none."""
+    assert journal.last_request_id() == 0
+    journal.save_requests([ASKED, LOST])
+    assert journal.last_request_id() == max(ASKED.request_id, LOST.request_id)
+
+
 def test_requests_come_back_as_they_were(journal: Journal) -> None:
     """Requests are read back equal from an instant on; numbers may come again after a restart."""
     again = msgspec.structs.replace(ASKED, at_ms=AT + 20)

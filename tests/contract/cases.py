@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from baseline_v1_live.core.messages import (
     BrokerStatus,
     CancelOrder,
@@ -19,7 +21,6 @@ from baseline_v1_live.core.messages import (
     OrderUpdated,
     OutcomeUnknown,
     PlaceOrder,
-    Purpose,
     QueryOrder,
     Request,
     Side,
@@ -27,6 +28,7 @@ from baseline_v1_live.core.messages import (
     TakeSnapshot,
 )
 from tests.contract.desks import LOT, SYMBOL, ContractDesk
+from tests.harness_orders import SALE, STOP, change_of
 
 Case = Callable[[ContractDesk], Awaitable[None]]
 EventT = TypeVar("EventT", bound=Event)
@@ -47,42 +49,17 @@ async def quiet(desk: ContractDesk, ltp: int = 13_000, size: int = AMPLE) -> Non
     await desk.move_price(ltp, bid=ltp - 10, ask=ltp + 10, size=size)
 
 
-def sale(lots: int = 1, order_id: str = "ours-1", **fields: Any) -> PlaceOrder:
-    values: dict[str, Any] = {
-        "order_id": order_id,
-        "symbol": SYMBOL,
-        "side": Side.SELL,
-        "order_type": OrderType.MARKET,
-        "purpose": Purpose.ENTRY,
-        "quantity": lots * LOT,
-    }
-    return PlaceOrder(**(values | fields))
+def sale(lots: int = 1, **fields: Any) -> PlaceOrder:
+    return replace(SALE, **({"order_id": "ours-1", "quantity": lots * LOT} | fields))
 
 
 def stop(lots: int = 2, **fields: Any) -> PlaceOrder:
     """A BUY stop at 140.00, limit 143.00."""
-    values = {
-        "side": Side.BUY,
-        "order_type": OrderType.SL,
-        "purpose": Purpose.STOP,
-        "trigger_price_paise": 14_000,
-        "limit_price_paise": 14_300,
-    }
-    return sale(lots, **(values | fields))
+    return replace(STOP, **({"order_id": "ours-1", "quantity": lots * LOT} | fields))
 
 
 def change(broker_order_id: str, lots: int = 2, **fields: Any) -> ModifyOrder:
-    values: dict[str, Any] = {
-        "order_id": "ours-1",
-        "broker_order_id": broker_order_id,
-        "symbol": SYMBOL,
-        "side": Side.BUY,
-        "order_type": OrderType.SL,
-        "quantity": lots * LOT,
-        "trigger_price_paise": 14_000,
-        "limit_price_paise": 14_300,
-    }
-    return ModifyOrder(**(values | fields))
+    return change_of(stop(lots), broker_order_id, **fields)
 
 
 def cancellation(broker_order_id: str) -> CancelOrder:

@@ -23,7 +23,6 @@ from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient, Timeouts
 from baseline_v1_live.adapters.openalgo.feed import Feed, FeedState
 from baseline_v1_live.adapters.openalgo.limiter import Limits, OrderLimiter
 from baseline_v1_live.adapters.openalgo.wire.stream import OrderPush
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.messages import BrokerStatus, Event, OrderUpdated, Tick
 from baseline_v1_live.core.session import at_ist
 from baseline_v1_live.runtime.ports import ToBroker
@@ -32,22 +31,16 @@ from baseline_v1_live.sim.exchange import Exchange, ExchangeModel
 from baseline_v1_live.sim.openalgo_server.rows import order_update
 from baseline_v1_live.sim.openalgo_server.server import OpenAlgoServer
 from baseline_v1_live.sim.paper_broker import PaperBroker
+from tests.harness_market import C260, make_contract
 
 DATE = dt.date(2026, 12, 29)
-SYMBOL = "NIFTY29DEC2626000CE"
+SYMBOL = C260
 LOT = 65
 START_MS = at_ist(DATE, dt.time(10, 0))
 STEP_MS = 1_000
 KEY = "k" * 32
 ANSWER_S = 5.0
-CONTRACT = Contract(
-    symbol=SYMBOL,
-    underlying="NIFTY",
-    expiry=DATE,
-    strike_paise=2_600_000,
-    option_type=OptionType.CE,
-    lot_size=LOT,
-)
+CONTRACT = make_contract(SYMBOL)
 _NO_NETWORK = "it is called directly, so no connection lies between"
 
 

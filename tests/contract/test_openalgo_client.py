@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient, Timeouts
 from baseline_v1_live.adapters.openalgo.wire.books import SnapshotRead
 from baseline_v1_live.adapters.openalgo.wire.outcomes import Accepted, Refused, Unknown
 from baseline_v1_live.adapters.openalgo.wire.values import Mode
-from baseline_v1_live.core.messages import (
-    OrderType,
-    PlaceOrder,
-    Purpose,
-    Side,
-)
+from baseline_v1_live.core.messages import OrderType, PlaceOrder, Purpose, Side
+from tests.harness_orders import SALE
 from tests.sim.openalgo_server.gateway import KEY, Gateway, play, small_day
 
 Story = Callable[[Gateway, OpenAlgoClient], Awaitable[None]]
@@ -36,15 +34,8 @@ def talk(story: Story, *, key: str = KEY, **settings: Any) -> None:
 
 
 def sale(gateway: Gateway, lots: int = 1, **fields: Any) -> PlaceOrder:
-    values: dict[str, Any] = {
-        "order_id": "ours-1",
-        "symbol": gateway.call,
-        "side": Side.SELL,
-        "order_type": OrderType.MARKET,
-        "purpose": Purpose.ENTRY,
-        "quantity": lots * gateway.lot,
-    }
-    return PlaceOrder(**(values | fields))
+    values = {"order_id": "ours-1", "symbol": gateway.call, "quantity": lots * gateway.lot}
+    return replace(SALE, **(values | fields))
 
 
 async def resting_stop(gateway: Gateway, client: OpenAlgoClient, lots: int = 2) -> str:

@@ -13,6 +13,7 @@ from baseline_v1_live.core.instruments import (
     Contract,
     OptionType,
     expiry_code,
+    nearest_strike,
     option_symbol,
     paise,
     parse_expiry,
@@ -139,6 +140,21 @@ def test_one_order_holds_whole_lots_within_the_freeze_quantity(
     )
 
     assert contract.order_quantity_max == most
+
+
+@pytest.mark.parametrize(
+    ("price", "strike"),
+    [
+        (2_600_000, 2_600_000),
+        (2_602_495, 2_600_000),
+        (2_602_500, 2_605_000),
+        (2_597_500, 2_600_000),
+        (2_597_495, 2_595_000),
+    ],
+)
+def test_the_strike_at_the_money_is_the_nearest_one(price: int, strike: int) -> None:
+    """Half a step goes up."""
+    assert nearest_strike(price, 5_000) == strike
 
 
 # ---------------------------------------------------------------- prices

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import Tick
 from baseline_v1_live.core.quarantine import TickGate
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import Session, make_session
+from baseline_v1_live.core.session import Session
+from tests.harness_market import C260, day, make_contract
 
-SYMBOL = "NIFTY29DEC2626000CE"
 INDEX = 2_600_000
 
 
 @pytest.fixture
 def session() -> Session:
-    return make_session(
-        dt.date(2026, 12, 28),
-        open_time=dt.time(9, 15),
-        close_time=dt.time(15, 40),
-        first_entry=dt.time(9, 16),
-        last_entry=dt.time(15, 0),
-        force_exit=dt.time(15, 15),
-        broker_cutoff=None,
-    )
+    return day()
 
 
 @pytest.fixture
@@ -44,7 +33,7 @@ class Feed:
 
     def say(self, price: int, bid: int | None = None, ask: int | None = None) -> str | None:
         self.now_ms += 1_000
-        tick = Tick(at_ms=self.now_ms, symbol=SYMBOL, ltp_paise=price, bid_paise=bid, ask_paise=ask)
+        tick = Tick(at_ms=self.now_ms, symbol=C260, ltp_paise=price, bid_paise=bid, ask_paise=ask)
         return self.gate.refusal(tick, INDEX)
 
 
@@ -68,7 +57,7 @@ def test_the_index_level_is_no_option_price(feed: Feed) -> None:
 
 def test_without_an_index_any_price_may_be_an_options(gate: TickGate, session: Session) -> None:
     """Where no index level is known, no price is refused for being equal to it."""
-    tick = Tick(at_ms=session.open_ms, symbol=SYMBOL, ltp_paise=INDEX)
+    tick = Tick(at_ms=session.open_ms, symbol=C260, ltp_paise=INDEX)
 
     assert gate.refusal(tick, None) is None
 
@@ -76,7 +65,7 @@ def test_without_an_index_any_price_may_be_an_options(gate: TickGate, session: S
 def test_ticks_never_go_back_in_time(gate: TickGate, session: Session) -> None:
     """A tick older than the newest of its symbol is quarantined, one of the same instant is not."""
     times = (5_000, 4_999, 5_000, 5_001)
-    ticks = [Tick(at_ms=session.open_ms + ms, symbol=SYMBOL, ltp_paise=13000) for ms in times]
+    ticks = [Tick(at_ms=session.open_ms + ms, symbol=C260, ltp_paise=13000) for ms in times]
 
     assert [gate.refusal(tick, INDEX) for tick in ticks] == [None, "out_of_order", None, None]
 
@@ -88,7 +77,7 @@ def test_the_exchanges_time_decides(gate: TickGate, session: Session) -> None:
         Tick(
             at_ms=session.open_ms + at,
             exchange_at_ms=session.open_ms + exchange,
-            symbol=SYMBOL,
+            symbol=C260,
             ltp_paise=13000,
         )
         for at, exchange in arrivals
@@ -105,17 +94,15 @@ def test_a_tick_belongs_to_the_session(gate: TickGate, session: Session) -> None
         session.close_ms: None,
         session.close_ms + 1: "outside_session",
     }
-    seen = {
-        at: gate.refusal(Tick(at_ms=at, symbol=SYMBOL, ltp_paise=13000), INDEX) for at in stamps
-    }
+    seen = {at: gate.refusal(Tick(at_ms=at, symbol=C260, ltp_paise=13000), INDEX) for at in stamps}
 
     assert seen == stamps
 
 
 def test_a_tick_from_the_future_blocks_no_later_tick(gate: TickGate, session: Session) -> None:
     """A quarantined stamp does not count as the symbol's newest tick."""
-    future = Tick(at_ms=session.close_ms + 1, symbol=SYMBOL, ltp_paise=13000)
-    now = Tick(at_ms=session.open_ms, symbol=SYMBOL, ltp_paise=13000)
+    future = Tick(at_ms=session.close_ms + 1, symbol=C260, ltp_paise=13000)
+    now = Tick(at_ms=session.open_ms, symbol=C260, ltp_paise=13000)
 
     assert gate.refusal(future, INDEX) == "outside_session"
     assert gate.refusal(now, INDEX) is None
@@ -208,15 +195,7 @@ def test_the_jump_limit_is_a_setting(session: Session) -> None:
 
 @pytest.fixture
 def market(session: Session) -> Market:
-    contract = Contract(
-        symbol=SYMBOL,
-        underlying="NIFTY",
-        expiry=dt.date(2026, 12, 29),
-        strike_paise=2_600_000,
-        option_type=OptionType.CE,
-        lot_size=65,
-    )
-    return Market(Rules(), session, {SYMBOL: contract}, "NIFTY")
+    return Market(Rules(), session, {C260: make_contract(C260)}, "NIFTY")
 
 
 def test_a_quarantined_tick_is_counted_and_used_for_nothing(
@@ -225,10 +204,10 @@ def test_a_quarantined_tick_is_counted_and_used_for_nothing(
     """A quarantined tick changes no price, no bar and no silence, and is counted by its reason."""
     at = session.open_ms
     market.on_tick(Tick(at_ms=at, symbol="NIFTY", ltp_paise=INDEX))
-    market.on_tick(Tick(at_ms=at, symbol=SYMBOL, ltp_paise=13000))
-    market.on_tick(Tick(at_ms=at + 1_000, symbol=SYMBOL, ltp_paise=INDEX, ask_paise=99))
-    market.on_tick(Tick(at_ms=at + 1_000, symbol=SYMBOL, ltp_paise=99_000, ask_paise=99))
-    state = market.symbols[SYMBOL]
+    market.on_tick(Tick(at_ms=at, symbol=C260, ltp_paise=13000))
+    market.on_tick(Tick(at_ms=at + 1_000, symbol=C260, ltp_paise=INDEX, ask_paise=99))
+    market.on_tick(Tick(at_ms=at + 1_000, symbol=C260, ltp_paise=99_000, ask_paise=99))
+    state = market.symbols[C260]
 
     assert market.quarantined == {"index_price": 1, "price_jump": 1}
     assert (state.last_paise, state.ask_paise, state.last_tick_ms) == (13000, None, at)
@@ -239,9 +218,9 @@ def test_each_symbol_is_judged_by_its_own_ticks(market: Market, session: Session
     """The index's newest tick makes no option's tick old, and the other way round."""
     at = session.open_ms + 10_000
     market.on_tick(Tick(at_ms=at, symbol="NIFTY", ltp_paise=INDEX))
-    market.on_tick(Tick(at_ms=at, exchange_at_ms=at - 5_000, symbol=SYMBOL, ltp_paise=13000))
+    market.on_tick(Tick(at_ms=at, exchange_at_ms=at - 5_000, symbol=C260, ltp_paise=13000))
     market.on_tick(Tick(at_ms=at, exchange_at_ms=at - 2_000, symbol="NIFTY", ltp_paise=INDEX + 5))
 
     assert market.quarantined == {"out_of_order": 1}
-    assert market.symbols[SYMBOL].last_paise == 13000
+    assert market.symbols[C260].last_paise == 13000
     assert market.index_paise == INDEX

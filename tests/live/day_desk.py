@@ -228,6 +228,11 @@ class Counts:
     switches: int
     in_parts: int
 
+    @property
+    def rich(self) -> bool:
+        """Whether it had enough of everything to be worth comparing."""
+        return self.entries >= 5 and self.stops >= 2 and min(self.switches, self.in_parts) >= 1
+
 
 def counts(desk: DayDesk) -> Counts:
     orders = desk.session().orders

@@ -9,58 +9,21 @@ import pytest
 from baseline_v1_live.core.messages import (
     CancelOrder,
     Event,
-    ModifyOrder,
-    OrderAccepted,
     OrderRefused,
-    OrderType,
     OutcomeUnknown,
-    PlaceOrder,
-    Purpose,
     QueryOrder,
     Request,
-    Side,
-    SnapshotFailed,
     TakeSnapshot,
 )
 from baseline_v1_live.live_wiring import OwnModeOnly
 from baseline_v1_live.runtime.ports import ToBroker
+from tests.harness_orders import STOP, change_of
+from tests.runtime.live_desk import Taker
 
-STOP = PlaceOrder(
-    order_id="a",
-    symbol="NIFTY01DEC2626000CE",
-    side=Side.BUY,
-    order_type=OrderType.SL,
-    purpose=Purpose.STOP,
-    quantity=65,
-    trigger_price_paise=13_950,
-    limit_price_paise=14_250,
-)
-MODIFY = ModifyOrder(
-    order_id="a",
-    broker_order_id="7",
-    symbol=STOP.symbol,
-    side=Side.BUY,
-    order_type=OrderType.SL,
-    quantity=65,
-    trigger_price_paise=13_950,
-    limit_price_paise=14_250,
-)
-CANCEL = CancelOrder(order_id="a", broker_order_id="7")
-QUERY = QueryOrder(order_id="a", broker_order_id="7")
+MODIFY = change_of(STOP, "7")
+CANCEL = CancelOrder(order_id="stop", broker_order_id="7")
+QUERY = QueryOrder(order_id="stop", broker_order_id="7")
 LOOK = TakeSnapshot(reason="test")
-
-
-class Taker:
-    """A broker that takes everything and remembers it."""
-
-    def __init__(self) -> None:
-        self.sent: list[ToBroker] = []
-
-    async def send(self, command: ToBroker) -> Event:
-        self.sent.append(command)
-        if isinstance(command, TakeSnapshot):
-            return SnapshotFailed(message="of another mode")
-        return OrderAccepted(order_id="a", request=Request.PLACE, broker_order_id="7")
 
 
 def _answer(command: ToBroker, wrong: str) -> tuple[Event, list[ToBroker]]:
@@ -86,7 +49,7 @@ def test_in_another_mode_no_order_passes(command: ToBroker, asked: Request) -> N
 
     assert sent == []
     assert isinstance(answer, OrderRefused)
-    assert (answer.request, answer.sent, answer.order_id) == (asked, False, "a")
+    assert (answer.request, answer.sent, answer.order_id) == (asked, False, "stop")
 
 
 def test_in_another_mode_a_question_is_not_answered() -> None:

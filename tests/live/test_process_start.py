@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from baseline_v1_live import __version__
+from baseline_v1_live.adapters.journal import MIGRATIONS, Journal
 from tests.live.process_desk import (
     EXPIRY_AND_ATM,
     Desk,
@@ -48,9 +49,10 @@ def _nothing(_: Desk) -> None:
     return
 
 
-def _corrupt_journal(desk: Desk) -> None:
+def _newer_journal(desk: Desk) -> None:
     desk.state.mkdir(parents=True)
-    (desk.state / "journal.db").write_bytes(b"this is not a journal" * 500)
+    later = (*MIGRATIONS, "CREATE TABLE more (x INTEGER)")
+    Journal.open(desk.state / "journal.db", migrations=later).close()
 
 
 def _other_file_as_state(desk: Desk) -> None:
@@ -65,10 +67,10 @@ def _other_file_as_state(desk: Desk) -> None:
         (LIVE, (), _nothing, 2, ["--live-confirmed"]),
         (LIVE, ("--live-confirmed", "--sim-clock", "http://127.0.0.1:9"), _nothing, 2, ["--sim-clock"]),
         ({}, ("--sim-clock", "http://127.0.0.1:9"), _nothing, 1, ["127.0.0.1:9", "openalgo-sim"]),
-        ({}, (), _corrupt_journal, 1, ["journal.db"]),
+        ({}, (), _newer_journal, 1, ["journal.db", "newer program"]),
         ({}, (), _other_file_as_state, 1, ["state"]),
     ],
-    ids=["no key", "no cut-off", "not confirmed", "clock in live", "no clock", "corrupt", "no folder"],
+    ids=["no key", "no cut-off", "not confirmed", "clock in live", "no clock", "newer", "no folder"],
 )  # fmt: skip
 def test_what_is_wrong_on_this_machine_is_said(
     tmp_path: Path,

@@ -21,13 +21,13 @@ from baseline_v1_live.core.session import at_ist, clock_text, ist_datetime
 from baseline_v1_live.live_start import RunOptions, StartError, wake_ms
 from baseline_v1_live.runtime.modes import ExitCode, RunMode
 from baseline_v1_live.runtime.recovery import read_universe
+from tests.adapters.openalgo.client_desk import OK, REFUSED
 from tests.adapters.openalgo.gateway import Answer, gateway
 from tests.live.start_desk import PAUSES, Pauses, StartDesk, start_settings
 from tests.sim.openalgo_server.gateway import KEY, Gateway, at, play, small_day
 
 DATE = small_day().date
 CHRISTMAS, SATURDAY = dt.date(2026, 12, 25), dt.date(2026, 11, 28)
-OK = {"status": "success"}
 
 
 @pytest.fixture
@@ -95,6 +95,19 @@ def test_a_refused_key_ends_the_start(pauses: Pauses) -> None:
         assert str(caught.value) == line
         assert caught.value.code is ExitCode.FAILED
         assert (pauses.seconds, desk.said) == ([], [])
+
+    play(story)
+
+
+def test_a_refused_key_is_named_before_a_wrong_mode(pauses: Pauses) -> None:
+    """A gateway that refuses the key is told as that, whatever its mode."""
+
+    async def story(g: Gateway) -> None:
+        async with gateway() as other, OpenAlgoClient(other.url, KEY) as client:
+            other.say("ping", REFUSED)
+            other.say("analyzer", (200, {**OK, "data": {"mode": "live", "analyze_mode": False}}))
+            with pytest.raises(StartError, match="refuses the key"):
+                await StartDesk(g).start.reach(client, patient=False)
 
     play(story)
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import (
     CancelOrder,
@@ -17,23 +19,28 @@ from baseline_v1_live.core.messages import (
     ModifyOrder,
     Notify,
     OrderAccepted,
-    OrderType,
     PlaceOrder,
     Purpose,
     QueryOrder,
     Request,
     Side,
     SnapshotTaken,
+    Started,
     TakeSnapshot,
+    Tick,
 )
 from baseline_v1_live.runtime.live import LiveDriver
 from baseline_v1_live.runtime.ports import ToBroker, ToPriceSource
 from baseline_v1_live.runtime.records import StateRecord, Step
 from tests.harness_market import C260, at, day
+from tests.harness_orders import ENTRY, STOP, change_of
 
 NEVER_MS = 1 << 62
 START_MS = at("10:00:00")
 PATIENCE_S = 5.0
+SHORT_PATIENCE_S = 0.005
+TICK = Tick(symbol=C260, ltp_paise=13_000)
+STARTED = Started(mode="test")
 _LOOK_S = 0.001
 _REQUESTS = {
     PlaceOrder: Request.PLACE,
@@ -114,6 +121,10 @@ class ScriptedEngine:
 
     def of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.heard if isinstance(event, kind)]
+
+
+class DiskError(Exception):
+    """The disk does not want it."""
 
 
 class Disk:
@@ -236,29 +247,13 @@ class LiveDesk:
 
 
 def place(order_id: str, purpose: Purpose = Purpose.ENTRY) -> PlaceOrder:
-    return PlaceOrder(
-        order_id=order_id,
-        symbol=C260,
-        side=Side.SELL if purpose is Purpose.ENTRY else Side.BUY,
-        order_type=OrderType.SL,
-        purpose=purpose,
-        quantity=65,
-        trigger_price_paise=12_995,
-        limit_price_paise=12_695,
-    )
+    """A stop-limit order, to sell for an entry and to buy for all else."""
+    kind = ENTRY if purpose is Purpose.ENTRY else STOP
+    return replace(kind, order_id=order_id, purpose=purpose)
 
 
 def modify(order_id: str, side: Side = Side.SELL) -> ModifyOrder:
-    return ModifyOrder(
-        order_id=order_id,
-        broker_order_id="7",
-        symbol=C260,
-        side=side,
-        order_type=OrderType.SL,
-        quantity=65,
-        trigger_price_paise=12_995,
-        limit_price_paise=12_695,
-    )
+    return change_of(ENTRY if side is Side.SELL else STOP, "7", order_id=order_id)
 
 
 def cancel(order_id: str) -> CancelOrder:

@@ -100,7 +100,6 @@ async def lone_step() -> None:
     async with queue_on(disk) as queue:
         await within(queue.put(step(1)))
         assert disk.groups == [[1]]
-        assert queue.oldest_wait_s == 0
         await within(queue.put(step(2)))
         assert disk.groups == [[1], [2]]
     assert disk.threads.isdisjoint({threading.get_ident()})
@@ -170,28 +169,6 @@ async def impatient() -> None:
 def test_who_stops_waiting_takes_nothing_back() -> None:
     """Steps whose futures were cancelled are stored all the same, and disturb no other."""
     asyncio.run(impatient())
-
-
-async def ages() -> None:
-    disk = Disk()
-    now_s = 100.0
-    queue = CommitQueue(disk, monotonic=lambda: now_s)
-    assert queue.oldest_wait_s == 0
-    first = await held_up(disk, queue, 1)
-    now_s = 101.5
-    second = queue.put(step(2))
-    now_s = 102.0
-    assert queue.oldest_wait_s == 2.0
-    disk.free.set()
-    await within(first)
-    await within(second)
-    assert queue.oldest_wait_s == 0
-    assert await queue.close(PATIENCE_S)
-
-
-def test_the_oldest_step_that_is_not_stored_has_an_age() -> None:
-    """The age counts from when the step was given, while it is being written as well."""
-    asyncio.run(ages())
 
 
 # ---------------------------------------------------------------- requests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.session import SECOND_MS, ist_date
 from baseline_v1_live.runtime import day as day_module
+from baseline_v1_live.runtime.clock import wall_ms
 from tests.harness_market import DATE, at
 from tests.runtime.live_day_desk import OFF, OK, DayDesk
 from tests.runtime.live_desk import settle, until
@@ -95,7 +95,7 @@ def test_a_kill_by_the_machines_date_counts_on_a_followed_clock(
 
     async def story() -> None:
         made = DayDesk(tmp_path, real=real)
-        made.kill_file.set(ist_date(time.time_ns() // 1_000_000), "somebody")
+        made.kill_file.set(ist_date(wall_ms()), "somebody")
         async with made.running():
             await made.look()
             assert made.verbs() == heard

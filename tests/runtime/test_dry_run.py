@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerStatus,
     CancelOrder,
     Event,
-    ModifyOrder,
     OrderAccepted,
     OrderRefused,
     OrderType,
     OrderUpdated,
-    PlaceOrder,
-    Purpose,
     QueryOrder,
     Request,
     Side,
@@ -26,31 +21,20 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.runtime.dry_run import DryRunBroker
 from baseline_v1_live.runtime.ports import ToBroker
+from tests.harness_market import C260
+from tests.harness_orders import ENTRY, EXIT, STOP, change_of
 
 NOW_MS = 1_795_400_000_000
-SYMBOL = "NIFTY29DEC2626000CE"
-ENTRY = PlaceOrder(
-    order_id="ours-1",
-    symbol=SYMBOL,
-    side=Side.SELL,
-    order_type=OrderType.SL,
-    purpose=Purpose.ENTRY,
-    quantity=650,
-    trigger_price_paise=12_995,
-    limit_price_paise=12_695,
-)
-CHANGE = ModifyOrder(
-    order_id="ours-1",
-    broker_order_id="DRY-000001",
-    symbol=SYMBOL,
-    side=Side.SELL,
+CHANGE = change_of(
+    ENTRY,
+    "DRY-000001",
     order_type=OrderType.LIMIT,
     quantity=585,
     trigger_price_paise=0,
     limit_price_paise=12_500,
 )
-CANCEL = CancelOrder(order_id="ours-1", broker_order_id="DRY-000001")
-QUERY = QueryOrder(order_id="ours-1", broker_order_id="DRY-000001")
+CANCEL = CancelOrder(order_id="entry", broker_order_id="DRY-000001")
+QUERY = QueryOrder(order_id="entry", broker_order_id="DRY-000001")
 LOOK = TakeSnapshot(reason="test")
 
 
@@ -67,29 +51,21 @@ def _broker(*known: BrokerOrder) -> DryRunBroker:
 
 def test_orders_are_numbered() -> None:
     """Each gets the next DRY id."""
-    answers = _tell(_broker(), ENTRY, msgspec.structs.replace(ENTRY, order_id="ours-2"))
+    answers = _tell(_broker(), ENTRY, STOP)
 
     assert answers == [
         OrderAccepted(
-            order_id="ours-1", request=Request.PLACE, broker_order_id="DRY-000001"
+            order_id="entry", request=Request.PLACE, broker_order_id="DRY-000001"
         ),
         OrderAccepted(
-            order_id="ours-2", request=Request.PLACE, broker_order_id="DRY-000002"
+            order_id="stop", request=Request.PLACE, broker_order_id="DRY-000002"
         ),
     ]  # fmt: skip
 
 
 def test_an_order_rests_and_is_in_the_books() -> None:
     """A stop-limit order waits for its trigger, any other one is open; nothing is filled or held."""
-    market = PlaceOrder(
-        order_id="ours-2",
-        symbol=SYMBOL,
-        side=Side.BUY,
-        order_type=OrderType.MARKET,
-        purpose=Purpose.EXIT,
-        quantity=650,
-    )
-    *_, books = _tell(_broker(), ENTRY, market, LOOK)
+    *_, books = _tell(_broker(), ENTRY, EXIT, LOOK)
 
     assert isinstance(books, SnapshotTaken)
     assert books.asked_at_ms == NOW_MS
@@ -99,7 +75,7 @@ def test_an_order_rests_and_is_in_the_books() -> None:
     ]
     assert books.orders[0] == BrokerOrder(
         broker_order_id="DRY-000001",
-        symbol=SYMBOL,
+        symbol=C260,
         side=Side.SELL,
         order_type=OrderType.SL,
         quantity=650,
@@ -116,13 +92,13 @@ def test_a_change_shows_in_the_books_and_in_the_proof() -> None:
     _, changed, proof, books = _tell(_broker(), ENTRY, CHANGE, QUERY, LOOK)
 
     assert changed == OrderAccepted(
-        order_id="ours-1", request=Request.MODIFY, broker_order_id="DRY-000001"
+        order_id="entry", request=Request.MODIFY, broker_order_id="DRY-000001"
     )
     assert proof == OrderUpdated(
         broker_order_id="DRY-000001",
-        symbol=SYMBOL,
+        symbol=C260,
         status=BrokerStatus.OPEN,
-        order_id="ours-1",
+        order_id="entry",
         filled_quantity=0,
         filled_value_paise=0,
         quantity=585,

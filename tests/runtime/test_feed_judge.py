@@ -145,8 +145,6 @@ def test_outside_market_hours_silence_is_normal() -> None:
     judge.on_tick(MAIN, CLOSE_MS - 10_000)
     assert judge.on_time(CLOSE_MS) == []
     assert judge.on_time(CLOSE_MS + 60_000) == []
-    assert judge.silent_for_ms(MAIN, CLOSE_MS) == 10_000
-    assert judge.silent_for_ms(MAIN, CLOSE_MS + 60_000) == 0
 
 
 def test_ticks_of_the_inactive_source_are_dropped() -> None:
@@ -245,17 +243,6 @@ def test_a_silent_second_feed_gives_way_at_once() -> None:
 
     assert judge.on_tick(MAIN, _at(36))
     assert _news(judge, 36) == [Switched(MAIN, BACKUP), BACK_BOTH]
-
-
-def test_silence_is_measured_for_the_heartbeat() -> None:
-    """Since the last tick, or since one was expected; nothing is expected before the first look."""
-    judge = _judge()
-    assert judge.silent_for_ms(MAIN, _at(5)) == 0
-
-    _connected(judge, 10)
-    assert judge.silent_for_ms(MAIN, _at(12)) == 2_000
-    judge.on_tick(MAIN, _at(13))
-    assert judge.silent_for_ms(MAIN, _at(13.5)) == 500
 
 
 def test_a_connected_silent_source_is_to_be_reconnected() -> None:

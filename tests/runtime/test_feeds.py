@@ -23,6 +23,7 @@ class HandFeed:
 
     def __init__(self) -> None:
         self.refused: dict[str, str] = {}
+        self.depth_refused: dict[str, str] = {}
         self.watched: list[tuple[set[str], set[str]]] = []
         self.runs = 0
         self.reconnects = 0
@@ -287,40 +288,54 @@ def test_a_new_connection_of_the_active_feed_means_missed_minutes() -> None:
 
 async def refusals() -> None:
     desk = FeedDesk()
-    desk.main.refused = {C261: "unknown symbol", C260: "no such thing"}
-    desk.feeds.on_live("main")
-    desk.feeds.on_live("main")
+    desk.main.refused = {C261: "unknown symbol", P260: "limit reached", C260: "unknown symbol"}
+    desk.seconds(3)
     (said,) = desk.said
     assert said[0] is Level.ALERT
-    assert C260 in said[1]
-    assert "no such thing" in said[1]
-    assert "1 more" in said[1]
-    desk.main.refused[P260] = "limit reached"
-    desk.feeds.on_live("main")
+    for part in ("main", C260, C261, P260, "unknown symbol", "limit reached"):
+        assert part in said[1]
+    desk.main.refused = {C260: "unknown symbol", INDEX: "limit reached"}
+    desk.seconds(3)
     assert len(desk.said) == 2
-    assert P260 in desk.said[1][1]
-    assert "limit reached" in desk.said[1][1]
-    assert "more" not in desk.said[1][1]
+    assert INDEX in desk.said[1][1]
+    assert C260 not in desk.said[1][1]
 
 
-def test_symbols_that_a_feed_refuses_are_said_once() -> None:
-    """With the reason of one and the number of the others; later ones are said when they come."""
+def test_symbols_that_a_feed_refuses_are_named_once() -> None:
+    """Each with its reason, as soon as it is known; one that is refused again is not said again."""
     run(refusals)
 
 
-async def active_refusals() -> None:
+async def refusals_of_two() -> None:
     desk = FeedDesk()
-    desk.main.refused = {C260: "no"}
-    assert desk.feeds.refused == {C260: "no"}
-    desk.tick("main")
-    desk.clock.ms += 15 * SECOND_MS
-    desk.tick("backup")
-    assert desk.feeds.refused == {}
+    desk.main.refused = desk.backup.refused = {C260: "unknown symbol"}
+    desk.seconds(3)
+    assert [("main" in text, "backup" in text) for _, text in desk.said] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
 
 
-def test_refused_symbols_are_those_of_the_active_feed() -> None:
-    """What another one would not give does not matter now."""
-    run(active_refusals)
+def test_each_feed_has_its_own_refusals() -> None:
+    """What the second feed does not give either is worth knowing."""
+    run(refusals_of_two)
+
+
+async def depth_refusals() -> None:
+    desk = FeedDesk()
+    desk.main.depth_refused = {C260: "not supported"}
+    desk.seconds(3)
+    (said,) = desk.said
+    assert said[0] is Level.LOG
+    assert C260 in said[1]
+    assert "not supported" in said[1]
+    desk.main.refused = {C260: "limit reached"}
+    desk.seconds(3)
+    assert [level for level, _ in desk.said] == [Level.LOG, Level.ALERT]
+
+
+def test_a_symbol_without_bid_and_ask_is_only_noted() -> None:
+    """Its last price is enough to go on; that it then gets no prices at all is another thing."""
+    run(depth_refusals)
 
 
 async def depth() -> None:

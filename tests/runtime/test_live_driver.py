@@ -19,7 +19,6 @@ from baseline_v1_live.core.messages import (
     OutcomeUnknown,
     Purpose,
     QueryOrder,
-    SaveSummary,
     SetTimer,
     Side,
     SnapshotTaken,
@@ -33,6 +32,9 @@ from baseline_v1_live.runtime.records import StateRecord
 from tests.harness_market import C260
 from tests.runtime.live_desk import (
     START_MS,
+    STARTED,
+    TICK,
+    DiskError,
     LiveDesk,
     cancel,
     ids,
@@ -42,14 +44,7 @@ from tests.runtime.live_desk import (
     until,
 )
 
-TICK = Tick(symbol=C260, ltp_paise=13_000)
-STARTED = Started(mode="test")
 QUERY = QueryOrder(order_id="asked", broker_order_id="7")
-SHORT_PATIENCE_S = 0.005
-
-
-class DiskError(Exception):
-    """The disk does not want it."""
 
 
 # ---------------------------------------------------------------- stamps
@@ -205,26 +200,19 @@ def test_the_first_state_is_stored_with_the_first_step_only() -> None:
 async def hooks() -> None:
     ticks: list[Tick] = []
     steps: list[str] = []
-    summaries: list[SaveSummary] = []
     desk = LiveDesk(
         first_seq=6,
         on_tick=ticks.append,
         on_step=lambda: steps.append(desk.disk.events[-1]),
-        on_summary=summaries.append,
     )
-    summary = SaveSummary(
-        date="2026-12-28", exit_reason="EOD_EXIT", r_milli=0, pnl_paise=0, charges_paise=0, trades=0
-    )
-    desk.engine.on(Started, summary)
     desk.driver.hear(TICK)
     desk.driver.hear(STARTED)
 
     assert [(tick.seq, tick.at_ms, tick.symbol) for tick in ticks] == [(7, START_MS, C260)]
     assert steps == ["Started"]
-    assert summaries == [summary]
 
 
-def test_hooks_hear_ticks_steps_and_the_summary() -> None:
+def test_hooks_hear_ticks_and_steps() -> None:
     """Ticks with their stamp, steps once they are given to the disk."""
     asyncio.run(hooks())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from baseline_v1_live.core.messages import (
@@ -62,8 +62,8 @@ def test_the_chase_of_a_correction_is_not_held_back() -> None:
     async def story() -> None:
         desk = LiveDesk()
         desk.disk.bad = OSError("no")
-        desk.engine.orders.orders["back"] = SimpleNamespace(purpose=Purpose.CORRECTION)
-        desk.engine.on(Started, modify("back", Side.SELL))
+        chase = msgspec.structs.replace(modify("back", Side.SELL), purpose=Purpose.CORRECTION)
+        desk.engine.on(Started, chase)
         desk.driver.hear(STARTED)
         await settle()
         assert ids(desk.broker.sent) == ["back"]

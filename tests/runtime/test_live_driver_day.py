@@ -180,20 +180,26 @@ class MortalQueue:
 
 
 class Counted:
-    """The real queue, and whether it has nothing to do; its process does not die."""
+    """The real queue, and whether all that it was given is stored; its process does not die."""
 
     dead = False
 
     def __init__(self, queue: CommitQueue) -> None:
         self._queue = queue
-        self.put = queue.put
-        self._idle = 0
+        self._waiting = 0
+
+    def put(self, step: Step) -> asyncio.Future[None]:
+        future = self._queue.put(step)
+        self._waiting += 1
+        future.add_done_callback(self._stored)
+        return future
+
+    def _stored(self, _: asyncio.Future[None]) -> None:
+        self._waiting -= 1
 
     @property
     def idle(self) -> bool:
-        # Twice, because what was stored is told a turn later.
-        self._idle = 0 if self._queue.oldest_wait_s else self._idle + 1
-        return self._idle > 1
+        return self._waiting == 0
 
 
 # ---------------------------------------------------------------- the whole hour

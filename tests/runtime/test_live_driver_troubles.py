@@ -33,7 +33,11 @@ from baseline_v1_live.core.messages import (
 )
 from tests.harness_market import C260
 from tests.runtime.live_desk import (
+    SHORT_PATIENCE_S,
     START_MS,
+    STARTED,
+    TICK,
+    DiskError,
     LiveDesk,
     cancel,
     ids,
@@ -42,15 +46,6 @@ from tests.runtime.live_desk import (
     settle,
     until,
 )
-
-TICK = Tick(symbol=C260, ltp_paise=13_000)
-STARTED = Started(mode="test")
-SHORT_PATIENCE_S = 0.005
-
-
-class DiskError(Exception):
-    """The disk does not want it."""
-
 
 # ---------------------------------------------------------------- a disk that is slow, or says no
 

@@ -18,9 +18,12 @@ from baseline_v1_live.core.session_state import SessionState, capture, restore
 from baseline_v1_live.runtime.ports import TapeRow
 from baseline_v1_live.runtime.records import StateRecord, take_changes
 from baseline_v1_live.runtime.recovery import (
+    Loss,
     RecoveryError,
     SessionKeeper,
     Universe,
+    loss_record,
+    read_loss,
     read_session,
     read_universe,
     universe_record,
@@ -307,3 +310,27 @@ def test_a_broken_universe_is_named() -> None:
         read_universe([msgspec.structs.replace(record, body=b"{}")])
     with pytest.raises(RecoveryError, match="in the wrong place: it is 2026-12-22"):
         read_universe([msgspec.structs.replace(record, session="2026-12-23")])
+
+
+# ---------------------------------------------------------------- a loss
+
+
+@pytest.mark.parametrize("state", [True, False])
+def test_a_loss_comes_back_as_it_was(records: list[StateRecord], state: bool) -> None:
+    """And disturbs nothing else of the session."""
+    loss = Loss(why="the file was locked", state=state)
+    lost = [loss_record(SESSION, loss), *records]
+
+    assert read_loss(lost) == loss
+    assert read_loss(records) is None
+    assert read_session(lost) == read_session(records)
+    assert read_session([loss_record(SESSION, loss), universe_record(UNIVERSE)]) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"null"])
+def test_a_loss_that_cannot_be_read_is_a_whole_one(body: bytes) -> None:
+    """That it is there is enough: what was held is not known."""
+    read = read_loss([StateRecord(session=SESSION, kind="loss", key="", body=body)])
+
+    assert read is not None
+    assert not read.state

@@ -8,6 +8,7 @@ from baseline_v1_live.core.messages import (
     BrokerStatus,
     Filled,
     Level,
+    OrderSent,
     OrderUpdated,
     Purpose,
     Request,
@@ -105,10 +106,11 @@ def test_a11_an_older_order_of_the_same_shape_is_not_taken_for_ours() -> None:
 
 
 def test_a11_no_answer_at_all_is_an_unknown_outcome() -> None:
-    """A placement that nobody answers becomes unknown by itself and is not sent again."""
+    """A placement that left and is not answered becomes unknown by itself and is not sent again."""
     desk = Desk()
     desk.swing_low(C260, 130.00, 139.00)
     desk.take()
+    desk.feed(OrderSent(order_id=desk.full("entry-0001")))
     desk.advance(25)
 
     assert desk.take() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import Level, Purpose, TakeSnapshot
+from baseline_v1_live.core.messages import Level, OrderSent, Purpose, TakeSnapshot
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import STOP_FAILED, Position
 from tests.harness import Desk
@@ -45,7 +45,7 @@ def test_a_stop_that_two_snapshots_do_not_show_is_replaced(desk: Desk) -> None:
 
     assert desk.take() == [f"place stop-0003 {STOP}"]
     assert desk.state("stop-0002") is OrderState.UNKNOWN
-    assert len(desk.said("RECONCILE", Level.ALERT)) == 1
+    assert len(desk.said("RECONCILE", Level.CRITICAL)) == 1
 
 
 def test_a_snapshot_asked_for_within_a_second_does_not_count() -> None:
@@ -65,6 +65,61 @@ def test_a_snapshot_asked_for_within_a_second_does_not_count() -> None:
     desk.snapshot(asked_at_ms=placed + 1_600)
 
     assert desk.take() == [f"place stop-0003 {STOP}"]
+
+
+def a_stop_in_flight() -> Desk:
+    """A short of 650 in C260 whose stop is decided on and not answered."""
+    desk = Desk()
+    with desk.answered():
+        desk.swing_low(C260, 130.00, 139.00)
+    desk.take()
+    desk.fill("entry-0001", 650, 129.95)
+    assert desk.take() == [f"place stop-0002 {STOP}"]
+    return desk
+
+
+def test_a_stop_that_left_and_is_not_answered_is_replaced_within_five_seconds() -> None:
+    """The gateway hangs on the stop and its books do not show it: another one covers meanwhile."""
+    desk = a_stop_in_flight()
+    desk.feed(OrderSent(order_id=desk.full("stop-0002")))
+    desk.advance(2)
+    assert desk.take() == []
+    desk.advance(3)
+
+    assert desk.take() == [f"place stop-0003 {STOP}"]
+    assert desk.state("stop-0002") is OrderState.UNKNOWN
+
+
+def test_a_stop_that_left_and_is_in_the_books_waits_for_its_answer() -> None:
+    """The gateway hangs, but its books show the stop: it covers, and no other is sent."""
+    desk = a_stop_in_flight()
+    desk.feed(OrderSent(order_id=desk.full("stop-0002")))
+    stop_arrives(desk)
+    desk.advance(12)
+
+    assert desk.take() == []
+    assert desk.state("stop-0002") is OrderState.IN_FLIGHT
+
+
+def test_a_stop_that_still_waits_on_this_machine_is_not_looked_for() -> None:
+    """What waits for the limiter or the disk cannot be in any book; a second one would wait as well."""
+    desk = a_stop_in_flight()
+    desk.advance(12)
+
+    assert desk.take() == []
+    assert desk.order("stop-0002").unseen == 0
+
+
+def test_a_late_answer_to_a_replaced_stop_leaves_one_stop() -> None:
+    """The first stop turns out to be accepted after all: of the two, one is cancelled."""
+    desk = a_stop_in_flight()
+    desk.feed(OrderSent(order_id=desk.full("stop-0002")))
+    desk.advance(5)
+    desk.take()
+    desk.accept("stop-0003")
+    desk.accept("stop-0002")
+
+    assert [line for line in desk.take() if line.startswith("cancel")] == ["cancel stop-0003"]
 
 
 def test_books_that_cannot_be_read_replace_nothing() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, TypeVar
 
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.messages import (
     BrokerStatus,
     Command,
@@ -21,8 +19,9 @@ from baseline_v1_live.core.messages import (
     Tick,
 )
 from baseline_v1_live.sim.exchange import Exchange, ExchangeModel
+from tests.harness_market import C260, make_contract
 
-SYMBOL = "NIFTY29DEC2626000CE"
+SYMBOL = C260
 T0 = 1_798_515_900_000
 LATENCY = 50
 BUY, SELL = Side.BUY, Side.SELL
@@ -34,16 +33,8 @@ class Desk:
     """Plays ticks and commands to an exchange and keeps what comes back, with its instants."""
 
     def __init__(self, **model: Any) -> None:
-        contract = Contract(
-            symbol=SYMBOL,
-            underlying="NIFTY",
-            expiry=dt.date(2026, 12, 29),
-            strike_paise=2_600_000,
-            option_type=OptionType.CE,
-            lot_size=65,
-        )
         settings = {"latency_ms": LATENCY} | model
-        self.exchange = Exchange({SYMBOL: contract}, ExchangeModel(**settings))
+        self.exchange = Exchange({SYMBOL: make_contract(SYMBOL)}, ExchangeModel(**settings))
         self.news: list[tuple[int, Event]] = []
         self.sent = 0
         self.now = 0

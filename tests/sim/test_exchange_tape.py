@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from baseline_v1_live.core.messages import OrderType, PlaceOrder, Purpose, Side, Tick
+from baseline_v1_live.core.messages import Tick
 from baseline_v1_live.sim.contract_table import recorded_contract
 from baseline_v1_live.sim.exchange import Exchange, ExchangeModel
+from tests.harness_orders import SALE
 
-SYMBOL = "NIFTY29DEC2626000CE"
+SYMBOL = SALE.symbol
 
 
 def exchange_with_sale(**model: int) -> Exchange:
@@ -20,17 +21,7 @@ def exchange_with_sale(**model: int) -> Exchange:
         dataclasses.replace(ExchangeModel(latency_ms=0), **model),
     )
     exchange.on_tick(Tick(symbol=SYMBOL, at_ms=1_000, ltp_paise=13_000))
-    exchange.send(
-        PlaceOrder(
-            order_id="a",
-            symbol=SYMBOL,
-            side=Side.SELL,
-            order_type=OrderType.MARKET,
-            purpose=Purpose.ENTRY,
-            quantity=650,
-        ),
-        1_000,
-    )
+    exchange.send(SALE, 1_000)
     exchange.advance(1_000)
     return exchange
 

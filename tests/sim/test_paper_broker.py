@@ -10,22 +10,18 @@ from typing import Any, TypeVar
 
 import pytest
 
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.messages import (
     BrokerPosition,
     BrokerStatus,
     CancelOrder,
     Event,
-    ModifyOrder,
     OrderAccepted,
     OrderRefused,
     OrderType,
     OrderUpdated,
     PlaceOrder,
-    Purpose,
     QueryOrder,
     Request,
-    Side,
     SnapshotTaken,
     TakeSnapshot,
     Tick,
@@ -34,55 +30,11 @@ from baseline_v1_live.core.session import at_ist
 from baseline_v1_live.runtime.ports import ToBroker
 from baseline_v1_live.sim.exchange import ExchangeModel
 from baseline_v1_live.sim.paper_broker import PaperBooksError, PaperBroker
+from tests.harness_market import C260, make_contract
+from tests.harness_orders import ENTRY, EXIT, SALE, STOP, change_of
 
 DATE = dt.date(2026, 12, 29)
-SYMBOL = "NIFTY29DEC2626000CE"
 T0 = at_ist(DATE, dt.time(10, 0))
-CONTRACT = Contract(
-    symbol=SYMBOL,
-    underlying="NIFTY",
-    expiry=DATE,
-    strike_paise=2_600_000,
-    option_type=OptionType.CE,
-    lot_size=65,
-)
-ENTRY = PlaceOrder(
-    order_id="entry",
-    symbol=SYMBOL,
-    side=Side.SELL,
-    order_type=OrderType.SL,
-    purpose=Purpose.ENTRY,
-    quantity=650,
-    trigger_price_paise=12_995,
-    limit_price_paise=12_695,
-)
-STOP = PlaceOrder(
-    order_id="stop",
-    symbol=SYMBOL,
-    side=Side.BUY,
-    order_type=OrderType.SL,
-    purpose=Purpose.STOP,
-    quantity=650,
-    trigger_price_paise=14_000,
-    limit_price_paise=14_300,
-)
-EXIT = PlaceOrder(
-    order_id="exit",
-    symbol=SYMBOL,
-    side=Side.BUY,
-    order_type=OrderType.MARKET,
-    purpose=Purpose.EXIT,
-    quantity=650,
-)
-SALE = PlaceOrder(
-    order_id="sale",
-    symbol=SYMBOL,
-    side=Side.SELL,
-    order_type=OrderType.MARKET,
-    purpose=Purpose.ENTRY,
-    quantity=650,
-)
-
 ResultT = TypeVar("ResultT")
 
 
@@ -99,7 +51,7 @@ class Desk:
 
     def _made(self) -> PaperBroker:
         return PaperBroker(
-            {SYMBOL: CONTRACT},
+            {C260: make_contract(C260)},
             self.model,
             path=self.path,
             date=self.date,
@@ -117,7 +69,7 @@ class Desk:
 
     async def tick(self, ltp: int, **quote: Any) -> None:
         self.now += 1_000
-        self.broker.on_tick(Tick(symbol=SYMBOL, ltp_paise=ltp, **quote))
+        self.broker.on_tick(Tick(symbol=C260, ltp_paise=ltp, **quote))
         await asyncio.sleep(0)  # News comes soon after.
 
     async def place(self, command: PlaceOrder) -> str:
@@ -176,7 +128,7 @@ def test_a_whole_life_with_a_restart_after_every_step(tmp_path: Path) -> None:
         await desk.tick(14_010, bid_paise=14_000, ask_paise=14_020)
         desk.restart()
         assert await desk.proof(stop) == (BrokerStatus.COMPLETE, 650, 650 * 14_020)
-        assert (await desk.books()).positions == (BrokerPosition(symbol=SYMBOL, net_quantity=0),)
+        assert (await desk.books()).positions == (BrokerPosition(symbol=C260, net_quantity=0),)
 
     play(tmp_path, story)
 
@@ -219,11 +171,10 @@ def test_the_books_are_on_the_disk_before_the_bot_hears(tmp_path: Path) -> None:
         entry = await desk.place(ENTRY)
         await desk.tick(12_990, bid_paise=12_990, ask_paise=13_000)
         assert await same()
-        change = ModifyOrder(
-            order_id="stop", broker_order_id=await desk.place(STOP), symbol=SYMBOL,
-            side=Side.BUY, order_type=OrderType.SL, quantity=585,
-            trigger_price_paise=14_100, limit_price_paise=14_400,
-        )  # fmt: skip
+        stop = await desk.place(STOP)
+        change = change_of(
+            STOP, stop, quantity=585, trigger_price_paise=14_100, limit_price_paise=14_400
+        )
         assert await same()
         for command in (change, CancelOrder(order_id="stop", broker_order_id="PAPER-000002")):
             assert isinstance(await desk.broker.send(command), OrderAccepted)
@@ -304,10 +255,9 @@ def test_a_change_to_market_is_filled_at_once(tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         await desk.tick(13_000, bid_paise=12_990, ask_paise=13_010)
         stop = await desk.place(STOP)
-        change = ModifyOrder(
-            order_id="stop", broker_order_id=stop, symbol=SYMBOL, side=Side.BUY,
-            order_type=OrderType.MARKET, quantity=650, trigger_price_paise=0, limit_price_paise=0,
-        )  # fmt: skip
+        change = change_of(
+            STOP, stop, order_type=OrderType.MARKET, trigger_price_paise=0, limit_price_paise=0
+        )
         assert isinstance(await desk.broker.send(change), OrderAccepted)
         assert await desk.proof(stop) == (BrokerStatus.COMPLETE, 650, 650 * 13_010)
 
@@ -333,15 +283,11 @@ def test_a_quoted_tick_is_no_trade(tmp_path: Path) -> None:
         (CancelOrder(order_id="ours", broker_order_id="PAPER-000009"), Request.CANCEL),
         (QueryOrder(order_id="ours", broker_order_id="PAPER-000009"), Request.QUERY),
         (
-            ModifyOrder(
-                order_id="ours", broker_order_id="PAPER-000009", symbol="NIFTY29DEC2699999CE",
-                side=Side.BUY, order_type=OrderType.LIMIT, quantity=65, trigger_price_paise=0,
-                limit_price_paise=100,
-            ),
+            change_of(STOP, "PAPER-000009", order_id="ours", symbol="NIFTY29DEC2699999CE"),
             Request.MODIFY,
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_known_is_refused(
     tmp_path: Path, command: ToBroker, request_kind: Request
 ) -> None:

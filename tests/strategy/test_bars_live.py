@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from baseline_v1_live.core.engine import Engine
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.messages import (
     Bar,
     BarsLoaded,
@@ -17,11 +14,10 @@ from baseline_v1_live.core.messages import (
     TimerDue,
 )
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import MINUTE_MS, at_ist, make_session
+from baseline_v1_live.core.session import MINUTE_MS
+from tests.harness_market import C260, at, day, make_contract
 
-DATE = dt.date(2026, 12, 28)
-SYMBOL = "NIFTY29DEC2626000CE"
-M0 = at_ist(DATE, dt.time(10, 0))
+M0 = at("10:00:00")
 M1, M2, M3, M4 = (M0 + n * MINUTE_MS for n in (1, 2, 3, 4))
 
 
@@ -30,24 +26,8 @@ def flat_bar(minute_ms: int, price: int, volume: int = 0) -> Bar:
 
 
 def make_engine() -> Engine:
-    contract = Contract(
-        symbol=SYMBOL,
-        underlying="NIFTY",
-        expiry=dt.date(2026, 12, 29),
-        strike_paise=2_600_000,
-        option_type=OptionType.CE,
-        lot_size=65,
-    )
-    session = make_session(
-        DATE,
-        open_time=dt.time(9, 15),
-        close_time=dt.time(15, 40),
-        first_entry=dt.time(9, 16),
-        last_entry=dt.time(15, 0),
-        force_exit=dt.time(15, 15),
-        broker_cutoff=None,
-    )
-    return Engine(rules=Rules(), session=session, contracts={SYMBOL: contract}, index_symbol=None)
+    contracts = {C260: make_contract(C260)}
+    return Engine(rules=Rules(), session=day(), contracts=contracts, index_symbol=None)
 
 
 class Shell:
@@ -60,7 +40,7 @@ class Shell:
 
     @property
     def bars(self) -> list[Bar]:
-        return self.engine.market.symbols[SYMBOL].series.bars
+        return self.engine.market.symbols[C260].series.bars
 
     def tick(
         self, at_ms: int, price: int, volume: int = 0, exchange_at_ms: int | None = None
@@ -71,7 +51,7 @@ class Shell:
                 seq=self.seq,
                 at_ms=at_ms,
                 exchange_at_ms=exchange_at_ms,
-                symbol=SYMBOL,
+                symbol=C260,
                 ltp_paise=price,
                 volume=volume,
             )
@@ -83,7 +63,7 @@ class Shell:
 
     def history(self, at_ms: int, *bars: Bar) -> None:
         self.seq += 1
-        self.engine.handle(BarsLoaded(seq=self.seq, at_ms=at_ms, symbol=SYMBOL, bars=bars))
+        self.engine.handle(BarsLoaded(seq=self.seq, at_ms=at_ms, symbol=C260, bars=bars))
 
     def feed(self, at_ms: int, *, silent: bool) -> None:
         self.seq += 1
@@ -192,10 +172,10 @@ def test_a_symbol_is_not_entered_before_its_partial_minute_is_replaced() -> None
     shell = Shell()
     missing = shell.engine.market.minutes_missing
     shell.tick(M2 + 40_000, 13200)
-    before = SYMBOL in missing
+    before = C260 in missing
     shell.history(M2 + 50_000, flat_bar(M0, 13000, 65), flat_bar(M1, 13100, 65))
-    early = SYMBOL in missing
+    early = C260 in missing
     shell.timer(M3 + 2_000)
     shell.history(M3 + 5_000, flat_bar(M1, 13100, 65), flat_bar(M2, 13200, 650))
 
-    assert (before, early, SYMBOL in missing) == (True, True, False)
+    assert (before, early, C260 in missing) == (True, True, False)

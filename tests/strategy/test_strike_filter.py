@@ -14,7 +14,7 @@ from baseline_v1_live.core.instruments import Contract, OptionType, option_symbo
 from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import Bar, BarsLoaded, Tick
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import MINUTE_MS, at_ist, make_session
+from baseline_v1_live.core.session import MINUTE_MS, at_ist
 from baseline_v1_live.strategy.bars import Vwap
 from baseline_v1_live.strategy.strike_filter import (
     NO_VWAP,
@@ -28,6 +28,7 @@ from baseline_v1_live.strategy.strike_filter import (
     stage_one,
 )
 from baseline_v1_live.strategy.swings import Swing, SwingKind
+from tests.harness_market import day, make_contract
 
 RULES = Rules()
 EXPIRY = dt.date(2026, 12, 29)
@@ -40,14 +41,7 @@ def vwap_of(price_paise: int, volume: int = 65) -> Vwap:
 
 
 def contract_of(strike: int = 26000, option_type: OptionType = OptionType.CE) -> Contract:
-    return Contract(
-        symbol=option_symbol("NIFTY", EXPIRY, strike * 100, option_type),
-        underlying="NIFTY",
-        expiry=EXPIRY,
-        strike_paise=strike * 100,
-        option_type=option_type,
-        lot_size=65,
-    )
+    return make_contract(option_symbol("NIFTY", EXPIRY, strike * 100, option_type))
 
 
 def candidate_of(
@@ -298,16 +292,7 @@ def bars_of(shapes: Iterable[tuple[int, int, int, int]], start: int = 0) -> tupl
 
 
 def market_of(*bars: Bar, before: Tick | None = None) -> Market:
-    session = make_session(
-        DATE,
-        open_time=dt.time(9, 15),
-        close_time=dt.time(15, 40),
-        first_entry=dt.time(9, 16),
-        last_entry=dt.time(15, 0),
-        force_exit=dt.time(15, 15),
-        broker_cutoff=None,
-    )
-    market = Market(RULES, session, {SYMBOL: contract_of()}, None)
+    market = Market(RULES, day(), {SYMBOL: contract_of()}, None)
     if before is not None:
         market.on_tick(before)
     market.on_bars_loaded(BarsLoaded(symbol=SYMBOL, bars=bars))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -11,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.market import Market
 from baseline_v1_live.core.messages import Bar, BarsLoaded
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import MINUTE_MS, at_ist, make_session
+from baseline_v1_live.core.session import MINUTE_MS
 from baseline_v1_live.strategy.bars import Vwap
 from baseline_v1_live.strategy.swings import Found, Swing, SwingDetector, SwingKind
+from tests.harness_market import C260, at, day, make_contract
 
 LOW, HIGH = SwingKind.LOW, SwingKind.HIGH
 Prices = tuple[int, int, int]
@@ -342,31 +341,17 @@ def test_swings_never_break_alternation(shapes: list[Prices]) -> None:
 
 def test_a_swing_carries_what_was_known_of_it() -> None:
     """A swing names symbol, kind, price, its minute, the confirming minute and its bar's VWAP."""
-    symbol = "NIFTY29DEC2626000CE"
-    contract = Contract(
-        symbol=symbol,
-        underlying="NIFTY",
-        expiry=dt.date(2026, 12, 29),
-        strike_paise=2_600_000,
-        option_type=OptionType.CE,
-        lot_size=65,
-    )
-    times = [dt.time(9, 15), dt.time(15, 40), dt.time(9, 16), dt.time(15), dt.time(15, 15)]
-    names = ["open_time", "close_time", "first_entry", "last_entry", "force_exit"]
-    session = make_session(
-        dt.date(2026, 12, 28), **dict(zip(names, times, strict=True)), broker_cutoff=None
-    )
-    market = Market(Rules(), session, {symbol: contract}, None)
-    m0 = at_ist(session.date, dt.time(10, 0))
+    market = Market(Rules(), day(), {C260: make_contract(C260)}, None)
+    m0 = at("10:00:00")
     shapes = [*TURN, (118, 99, 110), (119, 100, 111), (120, 101, 112)]
     bars = tuple(
         Bar(m0 + n * MINUTE_MS, c, h, low, c, 65 * (n + 1)) for n, (h, low, c) in enumerate(shapes)
     )
-    market.on_bars_loaded(BarsLoaded(symbol=symbol, bars=bars))
+    market.on_bars_loaded(BarsLoaded(symbol=C260, bars=bars))
     low, high = market.swings[0].swing, market.swings[1].swing
 
     assert low == Swing(
-        symbol=symbol,
+        symbol=C260,
         kind=LOW,
         price_paise=100,
         minute_ms=m0,

@@ -4,12 +4,51 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+
+CHECK_S = 3.0
+_SCHEMA_MAX = 1_000
+_LOOK_EVERY_OPS = 10_000
 
 
 class JournalError(Exception):
     """The journal cannot be opened or read, or a step was not stored. Its text is one line."""
+
+
+class JournalDamagedError(JournalError):
+    """The file is no journal, or is one no more."""
+
+
+class JournalLockedError(JournalError):
+    """Another program keeps the file for itself."""
+
+
+class JournalUnwritableError(JournalError):
+    """The file cannot be made, read or written here: rights, or a disk that is full or broken."""
+
+
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+# SQLITE_ERROR is a table or column that is not there.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+
+def as_journal_error(text: str, error: sqlite3.Error | OSError) -> JournalError:
+    """The journal's own error for one of SQLite or the system, of the kind that it means."""
+    line = f"{text}: {error}"
+    if isinstance(error, OSError):
+        return JournalUnwritableError(line)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        # Without a code it is a text that is none, or a bug of ours.
+        damaged = isinstance(error, sqlite3.OperationalError)
+        return JournalDamagedError(line) if damaged else JournalError(line)
+    if code & 0xFF in _LOCKED:
+        return JournalLockedError(line)
+    damaged = code & 0xFF in _DAMAGED
+    return JournalDamagedError(line) if damaged else JournalUnwritableError(line)
 
 
 # Migration n takes the schema from version n to n + 1. Never edit one that has been released: add
@@ -160,13 +199,16 @@ def prepare(
     """Brings a fresh connection to the newest schema and the journal's settings.
 
     ``path`` is None in memory, where there is no write-ahead log and nothing to copy. Raises
-    JournalError for a file that is not ours or is newer, and sqlite3.Error or OSError otherwise.
+    JournalError for a file that is not ours, is newer or not whole, and sqlite3.Error or OSError
+    otherwise.
     """
     # Nothing of a foreign or newer file is changed, hence this question before anything else.
     version = _version(connection, name, migrations)
+    if version:
+        _check_whole(connection, name, migrations[:version])
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if path is not None and mode != "wal":
-        raise JournalError(f"{name} cannot use a write-ahead log here (got {mode})")
+        raise JournalUnwritableError(f"{name} cannot use a write-ahead log here (got {mode})")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     if path is not None and 0 < version < len(migrations):
@@ -197,14 +239,48 @@ def check_readable(connection: sqlite3.Connection, name: str, migrations: Sequen
 
 def _version(connection: sqlite3.Connection, name: str, migrations: Sequence[str]) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 0 <= version < _SCHEMA_MAX:
+        raise JournalDamagedError(f"{name} is damaged: it says that its schema is {version}")
     if version > len(migrations):
         raise JournalError(
             f"{name} is of a newer program (schema {version}, this one knows {len(migrations)}): "
             "use that program, or another file"
         )
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise JournalError(f"{name} is a database of another program")
+        raise JournalDamagedError(f"{name} is a database of another program")
     return version
+
+
+def _check_whole(connection: sqlite3.Connection, name: str, migrations: Sequence[str]) -> None:
+    """Refuses a file that lacks tables, or whose pages do not fit together.
+
+    The pages are looked at for a few seconds at most: what is held waits for its protection, and a
+    damage further on shows when it is read.
+    """
+    with closing(sqlite3.connect(":memory:")) as whole:
+        for script in migrations:
+            whole.executescript(script)
+        missing = sorted(_things(whole) - _things(connection))
+    if missing:
+        raise JournalDamagedError(f"{name} is damaged: it has no {' '.join(missing[0])}")
+    until_s = time.monotonic() + CHECK_S
+    connection.set_progress_handler(lambda: time.monotonic() > until_s, _LOOK_EVERY_OPS)
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        found = "ok"
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found != "ok":
+        raise JournalDamagedError(f"{name} is damaged: {' '.join(found.split())}")
+
+
+def _things(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Tables, indices and triggers by kind and name."""
+    rows = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+    return set(rows)
 
 
 def _migrate(connection: sqlite3.Connection, number: int, script: str) -> None:

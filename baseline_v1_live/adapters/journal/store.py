@@ -20,6 +20,7 @@ import msgspec
 from baseline_v1_live.adapters.journal.schema import (
     MIGRATIONS,
     JournalError,
+    as_journal_error,
     check_readable,
     prepare,
 )
@@ -75,8 +76,10 @@ class Journal:
 
         An older journal is copied to ``<name>.v<old version>.bak`` first. ``busy_timeout_ms`` is
         how long a write waits for another one. ``any_thread``: it may be handed to another thread
-        than the one that opened it; two must still not use it at once. Raises JournalError when
-        the file is no journal, is of a newer program, or cannot be written.
+        than the one that opened it; two must still not use it at once. Raises
+        JournalDamagedError when the file is no journal or not whole, JournalLockedError while
+        another program keeps it, JournalUnwritableError when it cannot be written, and JournalError
+        when it is of a newer program.
         """
         if not path.parent.is_dir():
             raise JournalError(f"{path}: the folder {path.parent} does not exist")
@@ -109,16 +112,16 @@ class Journal:
             check_readable(connection, name, migrations)
         except (sqlite3.Error, OSError) as error:
             _close(connection)
-            raise JournalError(f"{name} cannot be read as a journal: {error}") from error
+            raise as_journal_error(f"{name} cannot be read as a journal", error) from error
         except BaseException:
             _close(connection)
             raise
         return cls(connection, name)
 
     @classmethod
-    def in_memory(cls) -> Self:
-        """A journal that is gone when it is closed."""
-        return cls._opened(":memory:", None, MIGRATIONS, BUSY_TIMEOUT_MS, any_thread=False)
+    def in_memory(cls, *, any_thread: bool = False) -> Self:
+        """A journal that is gone when it is closed; ``any_thread`` as in ``open``."""
+        return cls._opened(":memory:", None, MIGRATIONS, BUSY_TIMEOUT_MS, any_thread)
 
     @classmethod
     def _opened(
@@ -139,7 +142,7 @@ class Journal:
             prepare(connection, name, path, migrations)
         except (sqlite3.Error, OSError) as error:
             _close(connection)
-            raise JournalError(f"{name} cannot be opened as a journal: {error}") from error
+            raise as_journal_error(f"{name} cannot be opened as a journal", error) from error
         except BaseException:
             _close(connection)
             raise
@@ -270,7 +273,8 @@ class Journal:
         """What a restart needs of a session, the newest of each kind and key."""
         query = "SELECT kind, key, body FROM restart_state WHERE session = ? ORDER BY rowid"
         return [
-            StateRecord(session=session, kind=kind, key=key, body=body.encode())
+            # In a damaged file a column may hold anything; who reads the body says so.
+            StateRecord(session=session, kind=str(kind), key=str(key), body=_bytes(body))
             for kind, key, body in self._rows(query, session)
         ]
 
@@ -283,8 +287,13 @@ class Journal:
 
     def last_seq(self) -> int:
         """The highest sequence number stored, of events and of commands; 0 when there is none."""
-        query = "SELECT max(seq) FROM (SELECT seq FROM events UNION ALL SELECT seq FROM commands)"
-        return next(self._rows(query))[0] or 0
+        newest = "ifnull((SELECT max(seq) FROM {}), 0)"
+        query = f"SELECT max({newest.format('events')}, {newest.format('commands')})"
+        return int(next(self._rows(query))[0])
+
+    def last_request_id(self) -> int:
+        """The highest number of a question to the gateway; 0 when there is none."""
+        return int(next(self._rows("SELECT ifnull(max(request_id), 0) FROM requests"))[0])
 
     def pragmas(self) -> dict[str, Any]:
         """What SQLite really uses here: journal_mode, synchronous (2 is FULL) and the like."""
@@ -311,12 +320,16 @@ class Journal:
         try:
             yield from self._db.execute(query, values)
         except sqlite3.Error as error:
-            raise JournalError(f"{self._name} cannot be read: {error}") from error
+            raise as_journal_error(f"{self._name} cannot be read", error) from error
 
 
 def _named(steps: Sequence[Step]) -> str:
     first, last = steps[0].event.seq, steps[-1].event.seq
     return f"step {first} was" if len(steps) == 1 else f"steps {first} to {last} were"
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _close(connection: sqlite3.Connection | None) -> None:

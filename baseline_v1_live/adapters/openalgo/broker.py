@@ -63,7 +63,7 @@ class OpenAlgoBroker:
 
     ``on_mode`` hears the mode of every answer that tells one, ``on_blocked`` the gateway's words when it
     takes no request of ours (401, 403): a wrong key, or the broker's session is over. ``expected`` is
-    our own mode; None takes books of any.
+    our own mode; None takes books of any. ``on_sent`` hears the id of each order whose placement leaves.
     """
 
     def __init__(
@@ -72,9 +72,10 @@ class OpenAlgoBroker:
         on_mode: Callable[[Mode], None],
         on_blocked: Callable[[str], None],
         expected: Mode | None = None,
+        on_sent: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
-        self._on_mode, self._on_blocked = on_mode, on_blocked
+        self._on_mode, self._on_blocked, self._on_sent = on_mode, on_blocked, on_sent
         self._expected = expected
 
     async def send(self, command: ToBroker) -> Event:
@@ -82,7 +83,8 @@ class OpenAlgoBroker:
         try:
             match command:
                 case PlaceOrder():
-                    return self._outcome(command, await self._client.place(command))
+                    placed = await self._client.place(command, lambda: self._tell_sent(command))
+                    return self._outcome(command, placed)
                 case ModifyOrder():
                     return self._outcome(command, await self._client.modify(command))
                 case CancelOrder():
@@ -144,6 +146,10 @@ class OpenAlgoBroker:
             )
         return read.taken
 
+    def _tell_sent(self, command: PlaceOrder) -> None:
+        if self._on_sent is not None:
+            _tell(self._on_sent, command.order_id)
+
     def _hear_mode(self, mode: Mode) -> None:
         if mode is not Mode.UNSAID:
             _tell(self._on_mode, mode)
@@ -186,13 +192,13 @@ class OpenAlgoPrices:
 
     async def _history(self, symbol: str) -> BarsLoaded | HistoryFailed:
         session = self._session
-        read = await self._client.history(symbol, session.date, session.date)
+        # Gateways add the pre-open's bars, and some the day before's.
+        within = (session.open_ms, session.close_ms)
+        read = await self._client.history(symbol, session.date, session.date, within)
         if isinstance(read, Unreadable):
             self._hear_blocked(read)
             return HistoryFailed(symbol=symbol, message=read.reason)
-        # Gateways add the pre-open's bars, and some the day before's.
-        bars = (bar for bar in read if session.open_ms <= bar.minute_ms < session.close_ms)
-        return BarsLoaded(symbol=symbol, bars=tuple(bars))
+        return BarsLoaded(symbol=symbol, bars=read)
 
     async def _margin(self, command: CheckMargin) -> MarginChecked:
         order = PlaceOrder(

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from baseline_v1_live.adapters.openalgo import proof
-from baseline_v1_live.adapters.openalgo.limiter import OrderLimiter, is_urgent
-from baseline_v1_live.adapters.openalgo.transport import Exchanged, Transport, wall_ms
+from baseline_v1_live.adapters.openalgo.limiter import OrderLimiter, Urgency, urgency_of
+from baseline_v1_live.adapters.openalgo.transport import Exchanged, Transport
 from baseline_v1_live.adapters.openalgo.wire import books, data, outcomes, requests
 from baseline_v1_live.adapters.openalgo.wire.books import Book, OrderRow, SnapshotRead
 from baseline_v1_live.adapters.openalgo.wire.data import Funds, Holiday, Quotes, SessionHours
 from baseline_v1_live.adapters.openalgo.wire.outcomes import NotSent, Outcome
+from baseline_v1_live.adapters.openalgo.wire.owners import OwnerOf, always_ours, owner_by
 from baseline_v1_live.adapters.openalgo.wire.requests import Question
 from baseline_v1_live.adapters.openalgo.wire.values import Mode, Reply, Unreadable
 from baseline_v1_live.core.instruments import Contract
@@ -41,12 +41,15 @@ from baseline_v1_live.core.messages import (
     Tick,
 )
 from baseline_v1_live.core.session import ist_date
+from baseline_v1_live.runtime.clock import wall_ms
 
 _log = logging.getLogger(__name__)
 
 _READ_RETRY_S = (0.25, 0.5, 1.0)
 _ORDER_HOLD_MS = 1_000
-ENTRY_PATIENCE_MS = 2_000
+# An entry that waited is an entry at an old price, and so is a chase: a second later it has another one.
+# What protects or takes back waits as long as it takes.
+_PATIENCE_MS = {Urgency.ENTRY: 2_000, Urgency.CHASE: 1_000}
 
 ValueT = TypeVar("ValueT")
 Answer = OrderUpdated | OrderRefused | OutcomeUnknown
@@ -64,8 +67,8 @@ class OpenAlgoClient:
     """One account at one gateway.
 
     ``limiter`` paces order messages, ``observer`` gets every exchange without the key, ``now_ms`` is
-    the time in epoch milliseconds, ``sleep`` takes seconds. A caller that is cancelled while an order
-    is on its way must take its outcome for unknown.
+    the time in epoch milliseconds, ``sleep`` takes seconds, ``first_request_id`` numbers the first
+    exchange. A caller that is cancelled while an order is on its way must take its outcome for unknown.
     """
 
     def __init__(
@@ -78,16 +81,20 @@ class OpenAlgoClient:
         observer: Callable[[Exchanged], None] | None = None,
         now_ms: Callable[[], int] = wall_ms,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        first_request_id: int = 1,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self.limiter = limiter or OrderLimiter()
-        self._transport = Transport(base_url, api_key, observer=observer, now_ms=now_ms)
+        self._transport = Transport(
+            base_url, api_key, observer=observer, now_ms=now_ms, first_request_id=first_request_id
+        )
         self._now_ms = now_ms
         self._sleep = sleep
         self._history_turn = asyncio.Lock()
         self._kept: dict[Hashable, object] = {}
         self._kept_date: dt.date | None = None
         self._skipped: set[str] = set()
+        self._owner_of: OwnerOf = always_ours
         self._told: dict[str, OrderUpdated] = {}
         self._end_told: dict[str, asyncio.Event] = {}
         self._answers: dict[str, asyncio.Future[Answer | None]] = {}
@@ -98,12 +105,7 @@ class OpenAlgoClient:
     async def __aenter__(self) -> OpenAlgoClient:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await self.close()
 
     async def pause(self, seconds: float) -> None:
@@ -116,9 +118,11 @@ class OpenAlgoClient:
 
     # ------------------------------------------------------------ orders
 
-    async def place(self, command: PlaceOrder) -> Outcome:
-        """Send a new order, once."""
-        return await self._order(command, lambda: requests.place_order(command), None)
+    async def place(
+        self, command: PlaceOrder, on_sent: Callable[[], None] | None = None
+    ) -> Outcome:
+        """Send a new order, once. ``on_sent`` is called when its turn has come and it leaves."""
+        return await self._order(command, lambda: requests.place_order(command), None, on_sent)
 
     async def modify(self, command: ModifyOrder) -> Outcome:
         """Send a change of an order, once."""
@@ -135,22 +139,30 @@ class OpenAlgoClient:
         command: PlaceOrder | ModifyOrder | CancelOrder,
         question: Callable[[], Question],
         asked_id: str | None,
+        on_sent: Callable[[], None] | None = None,
     ) -> Outcome:
         try:
             path, body = question()
         except ValueError as error:
             return NotSent(str(error))
-        urgent = is_urgent(command)
-        # An entry that waited is an entry at an old price; protection waits as long as it takes.
-        patience_ms = None if urgent else ENTRY_PATIENCE_MS
-        if not await self.limiter.acquire(urgent=urgent, patience_ms=patience_ms):
+        urgency = urgency_of(command)
+        if not await self.limiter.acquire(urgency, patience_ms=_PATIENCE_MS.get(urgency)):
             return NotSent("held back by our own order rate")
+        if on_sent is not None:
+            on_sent()
         reply = await self._transport.post(path, body, self.timeouts.order_s)
         if reply.status == 429:
             self.limiter.hold(_ORDER_HOLD_MS)
         return outcomes.outcome(reply, asked_id)
 
     # ------------------------------------------------------------ books
+
+    def know(self, underlying: str, contracts: Mapping[str, Contract]) -> None:
+        """What is traded today, by symbol; empty while it is not chosen. From now on a row of the books
+        that cannot be read spoils them only where it may be of one of these, or of the underlying while
+        there are none; before, any such row does.
+        """
+        self._owner_of = owner_by(underlying, contracts)
 
     async def order_status(self, broker_order_id: str) -> OrderRow | Unreadable:
         """One order as the gateway shows it: a claim."""
@@ -159,15 +171,18 @@ class OpenAlgoClient:
 
     async def order_book(self) -> Book[BrokerOrder] | Unreadable:
         """All orders of the day on our exchange."""
-        return books.order_book(await self._read(requests.order_book()), self._today())
+        reply = await self._read(requests.order_book())
+        return self._heard(books.order_book(reply, self._today(), self._owner_of))
 
     async def trade_book(self) -> Book[BrokerTrade] | Unreadable:
         """All fills of the day on our exchange, added up by order."""
-        return books.trade_book(await self._read(requests.trade_book()))
+        reply = await self._read(requests.trade_book())
+        return self._heard(books.trade_book(reply, self._owner_of))
 
     async def position_book(self) -> Book[BrokerPosition] | Unreadable:
         """Net intraday positions on our exchange."""
-        return books.position_book(await self._read(requests.position_book()))
+        reply = await self._read(requests.position_book())
+        return self._heard(books.position_book(reply, self._owner_of))
 
     async def snapshot(self) -> SnapshotRead | Unreadable:
         """All three books, read at the same time, or an error. ``asked_at_ms`` is before the first."""
@@ -177,11 +192,8 @@ class OpenAlgoClient:
             self._read(requests.trade_book()),
             self._read(requests.position_book()),
         )
-        read = books.snapshot(orders, trades, positions, asked_at_ms)
-        if isinstance(read, SnapshotRead):
-            for reason in read.skipped:
-                self._say_once(reason)
-        return read
+        read = books.snapshot(orders, trades, positions, asked_at_ms, self._owner_of)
+        return self._heard(read)
 
     def hear(self, update: OrderUpdated) -> None:
         """Take the stream's word on an order, as a second witness in proofs. Only what a broker has
@@ -293,14 +305,14 @@ class OpenAlgoClient:
         return data.multiquotes(await self._read(requests.multiquotes(symbols)))
 
     async def history(
-        self, symbol: str, start: dt.date, end: dt.date
+        self, symbol: str, start: dt.date, end: dt.date, within: tuple[int, int] | None = None
     ) -> tuple[Bar, ...] | Unreadable:
-        """Closed one-minute bars, both dates included; asked one symbol after the other, because the
-        gateway serves about three a second and lets the rest wait.
+        """Closed one-minute bars, both dates included, or only those ``within`` two instants (epoch ms);
+        asked one symbol after the other: the gateway serves about three a second, the rest waits.
         """
         async with self._history_turn:
             reply = await self._read(requests.history(symbol, start, end), self.timeouts.history_s)
-        return data.history(reply, self._now_ms())
+        return data.history(reply, self._now_ms(), within)
 
     # ------------------------------------------------------------ constant for the day
 
@@ -375,7 +387,11 @@ class OpenAlgoClient:
     def _today(self) -> dt.date:
         return ist_date(self._now_ms())
 
-    def _say_once(self, reason: str) -> None:
-        if reason not in self._skipped:
-            self._skipped.add(reason)
-            _log.warning("left out of the order book: %s", reason)
+    def _heard(self, read: ValueT) -> ValueT:
+        """Say once which rows of a book were left out, and why."""
+        if isinstance(read, Book | SnapshotRead):
+            for reason in read.skipped:
+                if reason not in self._skipped:
+                    self._skipped.add(reason)
+                    _log.warning("left out of the books: %s", reason)
+        return read

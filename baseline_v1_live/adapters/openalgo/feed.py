@@ -32,6 +32,7 @@ from baseline_v1_live.adapters.openalgo.wire.stream import (
 )
 from baseline_v1_live.adapters.openalgo.wire.values import Unreadable
 from baseline_v1_live.core.messages import Tick
+from baseline_v1_live.runtime.clock import wall_ms
 
 _log = logging.getLogger(__name__)
 
@@ -67,8 +68,8 @@ class Feed:
 
     ``on_tick`` and ``on_order`` get Tick and OrderPush, ``on_state`` the state and a reason for people.
     Callbacks must be quick; what they raise ends ``run``. ``refused`` maps symbols that the gateway
-    would not subscribe to its reasons; they are asked for again after each reconnect. ``orders_pushed``
-    says whether the gateway sends order updates.
+    would not subscribe to its reasons, ``depth_refused`` those that it would not with bid and ask; they
+    are asked for again after each reconnect. ``orders_pushed`` says whether it sends order updates.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Feed:
     ) -> None:
         self.state = FeedState.CLOSED
         self.refused: dict[str, str] = {}
+        self.depth_refused: dict[str, str] = {}
         self.orders_pushed = False
         self._url = url
         self._key = Secret(api_key)
@@ -91,7 +93,7 @@ class Feed:
         self._times = times or FeedTimes()
         self._sleep = sleep
         self._wanted: dict[int, set[str]] = {QUOTE: set(), DEPTH: set()}
-        self._asked: dict[str, tuple[str, ...]] = {}
+        self._asked: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._orders_asked = False
         self._asking = False  # this connection has been told what is wanted
         self._mute = False  # this connection owed an answer for too long
@@ -115,6 +117,7 @@ class Feed:
         before, self._wanted = self._wanted, wanted
         socket = self._socket
         self.refused = {s: why for s, why in self.refused.items() if s in wanted[QUOTE]}
+        self.depth_refused = {s: why for s, why in self.depth_refused.items() if s in deep}
         if socket is None or not self._asking:
             return  # It is all asked for after the connection is made.
         # A connection that is gone is no matter: the next one asks for everything.
@@ -231,16 +234,18 @@ class Feed:
             _log.warning("%s", reason)
 
     def _hear_subscribed(self, reply: SubscribeReply) -> None:
-        asked = self._asked.pop(reply.request_id, None)
+        mode, asked = self._asked.pop(reply.request_id, (QUOTE, ()))
+        refused = self.depth_refused if mode == DEPTH else self.refused
         for symbol in reply.accepted:
-            self.refused.pop(symbol, None)
-        self.refused.update(reply.refused)
-        for symbol in set(asked or ()) - set(reply.accepted) - reply.refused.keys():
-            self.refused[symbol] = "not mentioned in the gateway's answer"
+            refused.pop(symbol, None)
+        refused.update(reply.refused)
+        for symbol in set(asked) - set(reply.accepted) - reply.refused.keys():
+            refused[symbol] = "not mentioned in the gateway's answer"
         self._settle()
 
     async def _ask_for_everything(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.refused.clear()
+        self.depth_refused.clear()
         self._orders_asked = self._asking = True
         self._answer_due = self._deadline()
         await self._send(socket, stream.subscribe_orders())
@@ -254,7 +259,7 @@ class Feed:
         for start in range(0, len(names), _SYMBOLS_PER_MESSAGE):
             part = tuple(names[start : start + _SYMBOLS_PER_MESSAGE])
             request_id = f"s{next(self._numbers)}"
-            self._asked[request_id] = part
+            self._asked[request_id] = (mode, part)
             await self._send(socket, stream.subscribe(part, mode, request_id))
 
     def _settle(self) -> None:
@@ -272,7 +277,7 @@ class Feed:
                 await self._sleep(self._times.ping_s)
                 if self._answer_due is None:
                     self._answer_due = self._deadline()
-                    await self._send(socket, stream.ping(time.time_ns() // 1_000_000))
+                    await self._send(socket, stream.ping(wall_ms()))
             elif time.monotonic() < self._answer_due:
                 await asyncio.sleep(self._answer_due - time.monotonic())
             else:

@@ -21,6 +21,7 @@ from baseline_v1_live.core.instruments import (
     PAISE,
     Contract,
     expiry_code,
+    nearest_strike,
     option_symbol,
     parse_symbol,
     rupee_text,
@@ -189,17 +190,6 @@ async def check_mode(client: OpenAlgoClient, host: str, *, paper: bool) -> Mode 
     return Problem(cause=Cause.MODE, seen=seen, todo=todo, permanent=True)
 
 
-async def gateway_problem(
-    client: OpenAlgoClient, host: str, underlying: str, *, paper: bool
-) -> Problem | None:
-    """What keeps us from starting at this gateway, if anything: down, key, broker session or mode."""
-    found = await check_gateway(client, host, underlying)
-    if isinstance(found, Problem):
-        return found
-    mode = await check_mode(client, host, paper=paper)
-    return mode if isinstance(mode, Problem) else None
-
-
 async def check_order_path(client: OpenAlgoClient) -> Problem | None:
     """Whether the gateway lets our order messages through to the broker; for live trading only.
 
@@ -266,12 +256,11 @@ async def load_contracts(
     ``lot_size`` (units) is what the settings expect: a cross-check that stops the start.
     """
     if atm_paise % step_paise:
-        near = (atm_paise + step_paise // 2) // step_paise * step_paise
         return Problem(
             cause=Cause.CONTRACTS,
             seen=f"ATM {_strike(atm_paise)} is not a multiple of the strike step "
             f"{_strike(step_paise)}",
-            todo=f"give --atm {_strike(near)}",
+            todo=f"give --atm {_strike(nearest_strike(atm_paise, step_paise))}",
             permanent=True,
         )
     symbols = universe(underlying, expiry, atm_paise, step_paise, strikes_each_side)

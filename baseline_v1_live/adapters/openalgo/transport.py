@@ -20,6 +20,7 @@ import msgspec
 
 from baseline_v1_live.adapters.openalgo.wire.requests import Body
 from baseline_v1_live.adapters.openalgo.wire.values import Failure, Reply, parse_reply
+from baseline_v1_live.runtime.clock import wall_ms
 
 _log = logging.getLogger(__name__)
 
@@ -70,15 +71,11 @@ class Secret:
         return text.replace(self._text, "***").replace(json.dumps(self._text)[1:-1], "***")
 
 
-def wall_ms() -> int:
-    """The machine's time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class Transport:
     """Posts JSON to ``<base_url>/api/v1/<path>``; every ending is a Reply, never an exception.
 
     Only a caller's cancellation passes through: then the outcome of what was sent is unknown.
+    Requests are numbered from ``first_request_id`` on.
     """
 
     def __init__(
@@ -88,12 +85,13 @@ class Transport:
         *,
         observer: Callable[[Exchanged], None] | None = None,
         now_ms: Callable[[], int] = wall_ms,
+        first_request_id: int = 1,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/api/v1/"
         self._key = Secret(api_key)
         self._observer = observer
         self._now_ms = now_ms
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first_request_id)
         self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -33,6 +33,19 @@ _CAN_STALL = frozenset({"placeorder", "placesmartorder", "closeposition"})
 _NOT_JSON = "The browser (or proxy) sent a request that this server could not understand."
 _BROKEN = "An unexpected error occurred"
 _HTML = "<!doctype html>\n<html><head><title>502 Bad Gateway</title></head></html>\n"
+
+
+class Served(NamedTuple):
+    """One answer as it leaves; ``cut`` ends the connection instead, without a word."""
+
+    status: int
+    text: str
+    content_type: str = "application/json"
+    cut: bool = False
+
+
+def _json(status: int, body: Any) -> Served:
+    return Served(status, json.dumps(body))
 
 
 class Rest:
@@ -59,29 +72,38 @@ class Rest:
         self._seen: set[str] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One call."""
+        """One call that came over HTTP."""
         endpoint = request.match_info["endpoint"].rstrip("/")
         if request.method != "POST" or endpoint not in HANDLERS:
             return not_found(request)
+        served = await self.answer(endpoint, await request.text(), request.remote or "")
+        if served.cut and request.transport is not None:
+            request.transport.close()
+        return web.Response(
+            text=served.text, status=served.status, content_type=served.content_type
+        )
+
+    async def answer(self, endpoint: str, text: str, remote: str) -> Served:
+        """One call of a known endpoint with its body, from its rate limit to its answer."""
         self._bring_up_to_date()
         if self._limits is not None:
-            refusal = self._limits.refusal(request.remote or "", endpoint)
+            refusal = self._limits.refusal(remote, endpoint)
             if refusal is not None:
                 self._note(endpoint, None, limited=True)
-                return web.json_response({"message": refusal}, status=429)
+                return _json(429, {"message": refusal})
         try:
-            body = json.loads(await request.text())
+            body = json.loads(text)
         except ValueError:
             self._note(endpoint, None)
-            return web.json_response({"message": _NOT_JSON}, status=400)
+            return _json(400, {"message": _NOT_JSON})
         self._note(endpoint, body)
         fault = self._faults.take(endpoint)
         if fault is not None and not fault.after:
-            return await self._spoil(request, fault, 200, {"status": "success"})
+            return await self._spoil(fault, 200, {"status": "success"})
         status, reply = await self._answer(endpoint, body)
         if fault is not None:
-            return await self._spoil(request, fault, status, reply)
-        return web.json_response(reply, status=status)
+            return await self._spoil(fault, status, reply)
+        return _json(status, reply)
 
     async def _answer(self, endpoint: str, body: Any) -> Answer:
         with_mode = endpoint in _WITH_MODE and self._venue.analyze
@@ -131,28 +153,21 @@ class Rest:
         self._seen |= new
         return self._venue.profile.stall_s * len(new | flattened)
 
-    async def _spoil(
-        self, request: web.Request, fault: Fault, status: int, reply: dict[str, Any]
-    ) -> web.StreamResponse:
-        text = json.dumps(reply)
+    async def _spoil(self, fault: Fault, status: int, reply: dict[str, Any]) -> Served:
         if fault.name.startswith("drop_"):
-            if request.transport is not None:
-                request.transport.close()
-            return web.Response()
+            return Served(status, "", cut=True)
         if fault.name == "http_500":
-            error = {"status": "error", "message": _BROKEN}
-            return web.json_response(error, status=500)
+            return _json(500, {"status": "error", "message": _BROKEN})
         if fault.name == "html_reply":
-            return web.Response(text=_HTML, status=502, content_type="text/html")
+            return Served(502, _HTML, "text/html")
         if fault.name == "truncated_json":
-            return web.Response(
-                text=text[: len(text) // 2], status=status, content_type="application/json"
-            )
+            text = json.dumps(reply)
+            return Served(status, text[: len(text) // 2])
         if fault.name == "success_without_id":
             reply = {key: value for key, value in reply.items() if key != "orderid"}
         else:
             await self._clock.wait(fault.seconds)
-        return web.json_response(reply, status=status)
+        return _json(status, reply)
 
 
 def not_found(request: web.Request) -> web.Response:

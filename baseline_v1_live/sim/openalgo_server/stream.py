@@ -31,26 +31,38 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Client:
-    """One socket."""
+    """One that has connected: what it is allowed and has asked for.
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
-        self.socket = socket
-        self._transport = transport
+    ``post`` takes each encoded message for it, ``cut`` ends the connection without a word, as a
+    network does.
+    """
+
+    def __init__(self, post: Callable[[bytes], None], cut: Callable[[], None]) -> None:
         self.authenticated = False
         self.wants_orders = False
         self.modes: dict[_Key, set[int]] = {}
-        self.queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self.post = post
+        self.cut = cut
 
     def send(self, message: dict[str, Any]) -> None:
-        """Queue a message."""
-        self.queue.put_nowait(_encode(message))
+        """Send a message."""
+        self.post(_encode(message))
 
     def error(self, code: str, text: str) -> None:
-        """Queue an error frame; these have no ``type``."""
+        """Send an error frame; these have no ``type``."""
         self.send({"status": "error", "code": code, "message": text})
 
-    def cut(self) -> None:
-        """Cut the connection without a word, as a network does."""
+
+class _Line:
+    """One socket with a queue of its own, so that a slow client delays nobody."""
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self.socket = socket
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self.client = Client(self.queue.put_nowait, self._cut)
+        self._transport = transport
+
+    def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
@@ -86,7 +98,8 @@ class Stream:
         changed: Callable[[], None],
     ) -> None:
         self.venue = venue
-        self.clients: set[Client] = set()
+        self.clients: dict[Client, None] = {}
+        self._lines: dict[Client, _Line] = {}
         self._clock = clock
         self._changed = changed
         self._silent: Deadline | None = None
@@ -111,45 +124,53 @@ class Stream:
         """Talk with one client until it leaves."""
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S)
         await socket.prepare(request)
-        client = Client(socket, request.transport)
-        self.clients.add(client)
-        self._tell("connected")
+        line = _Line(socket, request.transport)
+        client = line.client
+        self._lines[client] = line
+        self.enter(client)
         loop = asyncio.get_running_loop()
-        writer = loop.create_task(client.write())
-        closer = loop.create_task(self._close_stranger(client))
+        writer = loop.create_task(line.write())
+        closer = loop.create_task(self._close_stranger(line))
         try:
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self._hear(client, message.data)
+                    self.hear(client, message.data)
         finally:
-            self._leave(client)
+            self.leave(client)
             writer.cancel()
             closer.cancel()
         return socket
 
     async def close(self) -> None:
         """Close all sockets."""
-        for client in list(self.clients):
-            await client.socket.close(code=1001, message=b"server stops")
+        for line in list(self._lines.values()):
+            await line.socket.close(code=1001, message=b"server stops")
 
     def drop_all(self) -> None:
         """Cut all connections."""
         for client in list(self.clients):
             client.cut()
 
-    def _leave(self, client: Client) -> None:
+    def enter(self, client: Client) -> None:
+        """A client has connected."""
+        self.clients[client] = None
+        self._tell("connected")
+
+    def leave(self, client: Client) -> None:
+        """A client is gone; harmless when it was before."""
+        self._lines.pop(client, None)
         if client in self.clients:
-            self.clients.discard(client)
+            del self.clients[client]
             self._tell("gone")
 
     def _tell(self, what: str) -> None:
         self._changed()
         self.venue.audit.stream(self.venue.now_ms, what)
 
-    async def _close_stranger(self, client: Client) -> None:
+    async def _close_stranger(self, line: _Line) -> None:
         await asyncio.sleep(self._auth_timeout_s)
-        if not client.authenticated:
-            await client.socket.close(code=AUTH_TIMEOUT_CODE, message=b"auth timeout")
+        if not line.client.authenticated:
+            await line.socket.close(code=AUTH_TIMEOUT_CODE, message=b"auth timeout")
 
     # ------------------------------------------------------------ publishing
 
@@ -187,7 +208,7 @@ class Stream:
                         "broker": self.venue.profile.broker,
                     }
                     texts[mode, tag] = _encode(message)
-                client.queue.put_nowait(texts[mode, tag])
+                client.post(texts[mode, tag])
 
     def publish_orders(self, updates: list[dict[str, Any]]) -> None:
         """Send order updates to those who asked for them."""
@@ -195,18 +216,19 @@ class Stream:
             text = _encode(update)
             for client in self.clients:
                 if client.wants_orders:
-                    client.queue.put_nowait(text)
+                    client.post(text)
 
     def drop_slow(self) -> None:
         """Cut off clients that do not read."""
-        for client in list(self.clients):
-            if client.queue.qsize() > QUEUE_MAX:
-                self._leave(client)
+        for client, line in list(self._lines.items()):
+            if line.queue.qsize() > QUEUE_MAX:
+                self.leave(client)
                 client.cut()
 
     # ------------------------------------------------------------ requests
 
-    def _hear(self, client: Client, text: str | bytes) -> None:
+    def hear(self, client: Client, text: str | bytes) -> None:
+        """Take one message of a client."""
         try:
             message = json.loads(text)
         except ValueError:

@@ -1,54 +1,38 @@
-"""A client at a scripted gateway, and the orders it sends in the tests."""
+"""A client at a scripted gateway, what it asks and is answered, and the orders that it sends."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient, Timeouts
 from baseline_v1_live.adapters.openalgo.transport import Exchanged
-from baseline_v1_live.core.messages import (
-    CancelOrder,
-    ModifyOrder,
-    OrderType,
-    PlaceOrder,
-    Purpose,
-    QueryOrder,
-    Side,
-)
+from baseline_v1_live.core.messages import CancelOrder, OrderType, QueryOrder
 from baseline_v1_live.core.session import at_ist
-from tests.adapters.openalgo.gateway import (
-    KEY,
-    Gateway,
-    gateway,
-)
+from tests.adapters.openalgo.gateway import KEY, Answer, Gateway, gateway
+from tests.harness_orders import STOP, change_of
 
+DATE = dt.date(2026, 11, 23)
 SYMBOL = "NIFTY23NOV2626000CE"
-NOW_MS = at_ist(dt.date(2026, 11, 23), dt.time(10, 0))
+NOW_MS = at_ist(DATE, dt.time(10, 0))
 OK = {"status": "success"}
+PONG: Answer = (200, {**OK, "data": {"broker": "zerodha", "message": "pong"}})
+REFUSED: Answer = (403, {"status": "error", "message": "Invalid openalgo apikey"})
+PAGE = "<!doctype html>\n<html>hello</html>"
 TIMEOUTS = Timeouts(order_s=0.15, read_s=0.15, history_s=0.15)
-PLACE = PlaceOrder(
+PLACE = replace(
+    STOP,
     order_id="a",
     symbol=SYMBOL,
-    side=Side.BUY,
-    order_type=OrderType.SL,
-    purpose=Purpose.STOP,
     quantity=65,
     trigger_price_paise=13005,
     limit_price_paise=13310,
 )
-MODIFY = ModifyOrder(
-    order_id="a",
-    broker_order_id="7",
-    symbol=SYMBOL,
-    side=Side.BUY,
-    order_type=OrderType.LIMIT,
-    quantity=65,
-    trigger_price_paise=0,
-    limit_price_paise=13310,
-)
+MODIFY = change_of(PLACE, "7", order_type=OrderType.LIMIT, trigger_price_paise=0)
 CANCEL = CancelOrder(order_id="a", broker_order_id="7")
 QUERY = QueryOrder(order_id="a", broker_order_id="7")
 
@@ -88,3 +72,21 @@ def run(
             return await scenario(server, client)
 
     return asyncio.run(main())
+
+
+def holding(content: Any) -> Answer:
+    """A success with this content."""
+    return 200, {**OK, "data": content}
+
+
+def asked(
+    answers: dict[str, list[Answer]],
+    question: Callable[[OpenAlgoClient, str], Awaitable[ResultT]],
+) -> ResultT:
+    """What a question, given the client and the gateway's address, makes of these answers."""
+
+    async def scenario(server: Gateway, client: OpenAlgoClient) -> ResultT:
+        server.script.update(answers)
+        return await question(client, server.url)
+
+    return run(scenario)

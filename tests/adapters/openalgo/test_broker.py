@@ -62,7 +62,10 @@ class Desk:
         self.server, self.client = server, client
         self.modes: list[Mode] = []
         self.blocked: list[str] = []
-        self.broker = OpenAlgoBroker(client, self.modes.append, self.blocked.append, expected)
+        self.sent: list[str] = []
+        self.broker = OpenAlgoBroker(
+            client, self.modes.append, self.blocked.append, expected, self.sent.append
+        )
         self.prices = OpenAlgoPrices(client, SESSION, self.blocked.append)
 
     def say_books(self, *bodies: dict[str, Any]) -> None:
@@ -113,6 +116,23 @@ def test_every_outcome_is_the_event_of_its_request(
     assert isinstance(event, kind)
     assert isinstance(event, OrderAccepted | OrderRefused | OutcomeUnknown)
     assert (event.order_id, event.request) == ("a", request_kind)
+
+
+def test_a_placement_is_told_as_sent_when_it_leaves_and_not_before() -> None:
+    """While the limiter holds it back nothing has left; changes and cancels are not told."""
+
+    async def scenario(desk: Desk) -> tuple[list[str], list[str]]:
+        desk.server.say("placeorder", (200, {**OK, "orderid": "7"}))
+        desk.client.limiter.hold(60)
+        placing = asyncio.ensure_future(desk.broker.send(PLACE))
+        await asyncio.sleep(0)
+        held_back = list(desk.sent)
+        await placing
+        desk.server.say("cancelorder", (200, {**OK, "orderid": "7"}))
+        await desk.broker.send(CANCEL)
+        return held_back, desk.sent
+
+    assert run(scenario) == ([], ["a"])
 
 
 def test_the_mode_of_every_answer_is_heard() -> None:

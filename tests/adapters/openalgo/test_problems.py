@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -18,48 +18,19 @@ from baseline_v1_live.adapters.openalgo.problems import (
     check_expiry,
     check_gateway,
     check_mode,
-    gateway_problem,
     load_contracts,
     trouble,
 )
 from baseline_v1_live.adapters.openalgo.wire.values import Mode, Unreadable
 from baseline_v1_live.core.instruments import Contract
-from tests.adapters.openalgo.client_desk import OK, run
-from tests.adapters.openalgo.gateway import (
-    HANG,
-    KEY,
-    RESET,
-    TRUNCATED,
-    Answer,
-    Gateway,
-    serving,
-)
+from tests.adapters.openalgo.client_desk import DATE, OK, PAGE, PONG, REFUSED, asked, holding, run
+from tests.adapters.openalgo.gateway import HANG, KEY, RESET, TRUNCATED, Answer, Gateway, serving
 
-DATE = dt.date(2026, 11, 23)
-PONG: Answer = (200, {**OK, "data": {"broker": "zerodha", "message": "pong"}})
 PRICE: Answer = (200, {**OK, "data": {"ltp": 26012.35}})
-REFUSED: Answer = (403, {"status": "error", "message": "Invalid openalgo apikey"})
-PAGE = "<!doctype html>\n<html>hello</html>"
-AnswerT = TypeVar("AnswerT")
-
-
-def _data(content: Any) -> Answer:
-    return 200, {**OK, "data": content}
-
-
-def _asked(
-    answers: dict[str, list[Answer]],
-    question: Callable[[OpenAlgoClient, str], Awaitable[AnswerT]],
-) -> AnswerT:
-    async def scenario(server: Gateway, client: OpenAlgoClient) -> AnswerT:
-        server.script.update(answers)
-        return await question(client, server.url)
-
-    return run(scenario)
 
 
 def _gateway(ping: Answer, quote: Answer = PRICE) -> GatewayUp | Problem:
-    return _asked(
+    return asked(
         {"ping": [ping], "quotes": [quote]},
         lambda client, host: check_gateway(client, host, "NIFTY"),
     )
@@ -68,7 +39,7 @@ def _gateway(ping: Answer, quote: Answer = PRICE) -> GatewayUp | Problem:
 def test_a_gateway_that_answers_a_quote_is_up() -> None:
     """Broker and index price are what it says; before the first trade there is no price."""
     assert _gateway(PONG) == GatewayUp("zerodha", 2_601_235)
-    assert _gateway(PONG, _data({"ltp": 0})) == GatewayUp("zerodha", None)
+    assert _gateway(PONG, holding({"ltp": 0})) == GatewayUp("zerodha", None)
 
 
 @pytest.mark.parametrize(
@@ -169,24 +140,20 @@ def test_a_secure_address_of_a_plain_gateway_is_told() -> None:
 )
 def test_both_modes_must_agree(analyzing: bool, paper: bool, words: list[str] | None) -> None:
     """Paper wants the analyzer on and live wants it off; anything else says what to switch."""
-    answers = {"analyzer": [_data({"analyze_mode": analyzing})], "ping": [PONG], "quotes": [PRICE]}
-    found = _asked(answers, lambda client, host: check_mode(client, host, paper=paper))
-    problem = _asked(
-        answers, lambda client, host: gateway_problem(client, host, "NIFTY", paper=paper)
-    )
+    answers = {"analyzer": [holding({"analyze_mode": analyzing})]}
+    found = asked(answers, lambda client, host: check_mode(client, host, paper=paper))
 
     if words is None:
-        assert (found, problem) == (Mode.ANALYZE if analyzing else Mode.LIVE, None)
+        assert found is (Mode.ANALYZE if analyzing else Mode.LIVE)
         return
     assert isinstance(found, Problem)
-    assert found == problem
     assert (found.cause, found.permanent) == (Cause.MODE, True)
     assert [word for word in words if word not in found.line] == []
 
 
 def test_a_mode_that_cannot_be_read_is_no_mode() -> None:
     """Without an answer about the mode there is a problem, never a guess."""
-    found = _asked(
+    found = asked(
         {"analyzer": [(500, {"status": "error", "message": "x"})]},
         lambda client, host: check_mode(client, host, paper=True),
     )
@@ -195,20 +162,9 @@ def test_a_mode_that_cannot_be_read_is_no_mode() -> None:
     assert not found.permanent
 
 
-def test_a_start_names_the_gateway_before_the_mode() -> None:
-    """A gateway that refuses the key is told as that, whatever its mode."""
-    problem = _asked(
-        {"ping": [REFUSED], "analyzer": [_data({"analyze_mode": False})]},
-        lambda client, host: gateway_problem(client, host, "NIFTY", paper=True),
-    )
-
-    assert problem is not None
-    assert problem.cause is Cause.KEY
-
-
 # ---------------------------------------------------------------- expiry and contracts
 
-LISTED = _data(["23-NOV-26", "01-DEC-26"])
+LISTED = holding(["23-NOV-26", "01-DEC-26"])
 
 
 @pytest.mark.parametrize(
@@ -231,7 +187,7 @@ LISTED = _data(["23-NOV-26", "01-DEC-26"])
             "23NOV26 is past; the nearest is 01DEC26; give --expiry 01DEC26",
         ),
         (
-            _data([]),
+            holding([]),
             None,
             DATE,
             "the gateway lists no expiry of NIFTY; download the master contract in the gateway's "
@@ -250,7 +206,7 @@ def test_the_expiry_is_a_listed_one(
     listed: Answer, wanted: dt.date | None, today: dt.date, expected: object
 ) -> None:
     """The nearest one that is not past unless one is given; an unknown one names the nearest."""
-    found = _asked(
+    found = asked(
         {"expiry": [listed]},
         lambda client, host: check_expiry(client, host, "NIFTY", wanted, today),
     )
@@ -264,7 +220,7 @@ def _record(symbol: str, **change: Any) -> Answer:
         "symbol": symbol, "expiry": "23-NOV-26", "strike": strike, "lotsize": 65,
         "tick_size": 0.05, "freeze_qty": 1800,
     }  # fmt: skip
-    return _data(record | change)
+    return holding(record | change)
 
 
 def _contracts(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -14,58 +13,30 @@ from baseline_v1_live.adapters.openalgo.calendar import TradingDay, read_day
 from baseline_v1_live.adapters.openalgo.client import OpenAlgoClient
 from baseline_v1_live.adapters.openalgo.money import check_funds, check_margin
 from baseline_v1_live.adapters.openalgo.probe import StreamSeen, look_at_stream
-from baseline_v1_live.adapters.openalgo.problems import (
-    Cause,
-    Problem,
-)
+from baseline_v1_live.adapters.openalgo.problems import Cause, Problem
 from baseline_v1_live.adapters.openalgo.transport import Exchanged
 from baseline_v1_live.adapters.openalgo.wire.data import Funds
 from baseline_v1_live.adapters.openalgo.wire.values import Failure, Mode, Unreadable
-from baseline_v1_live.core.instruments import Contract, OptionType
 from baseline_v1_live.core.messages import Tick
 from baseline_v1_live.core.session import at_ist
-from tests.adapters.openalgo.client_desk import NOW_MS, OK, SYMBOL, run
-from tests.adapters.openalgo.gateway import (
-    HANG,
-    KEY,
-    Answer,
-    Gateway,
-    serving,
-    stream_gateway,
+from tests.adapters.openalgo.client_desk import (
+    DATE,
+    NOW_MS,
+    OK,
+    PAGE,
+    PONG,
+    REFUSED,
+    SYMBOL,
+    asked,
+    holding,
+    run,
 )
-
-DATE = dt.date(2026, 11, 23)
-PONG: Answer = (200, {**OK, "data": {"broker": "zerodha", "message": "pong"}})
-REFUSED: Answer = (403, {"status": "error", "message": "Invalid openalgo apikey"})
-PAGE = "<!doctype html>\n<html>hello</html>"
-AnswerT = TypeVar("AnswerT")
-
-
-def _data(content: Any) -> Answer:
-    return 200, {**OK, "data": content}
-
-
-def _asked(
-    answers: dict[str, list[Answer]],
-    question: Callable[[OpenAlgoClient, str], Awaitable[AnswerT]],
-) -> AnswerT:
-    async def scenario(server: Gateway, client: OpenAlgoClient) -> AnswerT:
-        server.script.update(answers)
-        return await question(client, server.url)
-
-    return run(scenario)
-
+from tests.adapters.openalgo.gateway import HANG, KEY, Answer, Gateway, serving, stream_gateway
+from tests.harness_market import make_contract
 
 # ---------------------------------------------------------------- money
 
-CONTRACT = Contract(
-    symbol=SYMBOL,
-    underlying="NIFTY",
-    expiry=DATE,
-    strike_paise=2_600_000,
-    option_type=OptionType.CE,
-    lot_size=65,
-)
+CONTRACT = make_contract(SYMBOL)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +48,7 @@ CONTRACT = Contract(
 )
 def test_funds_are_there_or_missing(answer: dict[str, Any], expected: object) -> None:
     """Free money is a value, none is a problem."""
-    found = _asked({"funds": [_data(answer)]}, check_funds)
+    found = asked({"funds": [holding(answer)]}, check_funds)
 
     assert (found.seen if isinstance(found, Problem) else found) == expected
 
@@ -85,7 +56,7 @@ def test_funds_are_there_or_missing(answer: dict[str, Any], expected: object) ->
 def test_orders_that_wait_for_approval_are_told() -> None:
     """A gateway that shows its semi-automatic mode does not pass."""
     body = {**OK, "mode": "semi_auto", "data": {"availablecash": 5, "utiliseddebits": 0}}
-    found = _asked({"funds": [(200, body)]}, check_funds)
+    found = asked({"funds": [(200, body)]}, check_funds)
 
     assert isinstance(found, Problem)
     assert (found.cause, "approves" in found.seen) == (Cause.MODE, True)
@@ -94,8 +65,8 @@ def test_orders_that_wait_for_approval_are_told() -> None:
 @pytest.mark.parametrize(
     ("answer", "free_paise", "expected"),
     [
-        (_data({"total_margin_required": 1000}), 115_000, 100_000),
-        (_data({"total_margin_required": 1000}), 114_999, "with headroom 1150.00"),
+        (holding({"total_margin_required": 1000}), 115_000, 100_000),
+        (holding({"total_margin_required": 1000}), 114_999, "with headroom 1150.00"),
         ((404, {"status": "error", "message": "no margin api"}), 1, "MARGIN_CHECK"),
         ((500, {"status": "error", "message": "broker is busy"}), 1, "broker is busy"),
     ],
@@ -104,7 +75,7 @@ def test_margin_of_a_lot_must_fit_with_headroom(
     answer: Answer, free_paise: int, expected: object
 ) -> None:
     """The margin times its headroom must be free; where it cannot be had, the reason is told."""
-    found = _asked(
+    found = asked(
         {"margin": [answer]},
         lambda client, host: check_margin(
             client, host, CONTRACT, free_paise,
@@ -131,10 +102,10 @@ def _span(date: dt.date, opens: dt.time, closes: dt.time) -> dict[str, Any]:
 
 def _read(date: dt.date, holidays: list[dict[str, Any]], *timings: Any) -> TradingDay | Problem:
     answers = {
-        "market/holidays": [_data(holidays)],
-        "market/timings": [_data(rows) for rows in timings],
+        "market/holidays": [holding(holidays)],
+        "market/timings": [holding(rows) for rows in timings],
     }
-    return _asked(answers, lambda client, host: read_day(client, host, date))
+    return asked(answers, lambda client, host: read_day(client, host, date))
 
 
 GURPURB = {
@@ -208,9 +179,9 @@ def test_other_hours_are_a_special_session(
 @pytest.mark.parametrize("path", ["market/timings", "market/holidays"])
 def test_a_calendar_that_cannot_be_read_is_a_problem(path: str) -> None:
     """Nothing is assumed of a day whose hours or holidays are not known."""
-    answers = {"market/holidays": [_data([])], "market/timings": [_data([])]}
+    answers = {"market/holidays": [holding([])], "market/timings": [holding([])]}
     answers[path] = [(500, {"status": "error", "message": "locked"})]
-    day = _asked(answers, lambda client, host: read_day(client, host, DATE))
+    day = asked(answers, lambda client, host: read_day(client, host, DATE))
 
     assert isinstance(day, Problem)
     assert "locked" in day.seen

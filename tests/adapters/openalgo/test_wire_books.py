@@ -242,6 +242,17 @@ def test_other_exchanges_are_not_ours() -> None:
     ]  # fmt: skip
 
 
+def test_what_is_carried_over_night_is_not_ours() -> None:
+    """Rows of another product are left out of all three books: they net apart from ours."""
+    orders = order_book(_orders({**LIVE_ORDER, "product": "NRML"}, LIVE_ORDER))
+    trades = trade_book(_ok([{**TRADE, "product": "NRML", "orderid": "another"}, TRADE]))
+    positions = position_book(_ok([{**POSITION, "product": "NRML"}, POSITION]))
+
+    assert [len(book.rows) for book in (orders, trades, positions) if isinstance(book, Book)] == [
+        1, 1, 1,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("key", ["pricetype", "price_type"])
 def test_one_orders_status(key: str) -> None:
     """Both dialects of a single order; its fills are told by some."""

@@ -1,8 +1,9 @@
 """The broker's three books: rows in any dialect to orders, trades and positions of ours.
 
 A book is read whole or not at all. "Empty" has a few known spellings; whatever else cannot be read is
-an error and never an empty book. Rows of other exchanges are not ours and are left out; so are orders
-of a type that the product never sends, but those are named in ``skipped`` so that somebody hears of it.
+an error and never an empty book. Rows of other exchanges are not ours and are left out. So are orders of
+a type that the product never sends, and rows that cannot be read and are certainly of a contract that we
+do not trade; those are named in ``skipped`` so that somebody hears of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from baseline_v1_live.adapters.openalgo.wire.owners import Owner, OwnerOf, always_ours
 from baseline_v1_live.adapters.openalgo.wire.requests import EXCHANGE
 from baseline_v1_live.adapters.openalgo.wire.values import (
     Mode,
@@ -117,17 +119,19 @@ def type_of(value: Any) -> OrderType | None:
     return _TYPES.get(re.sub(r"[\s_]+", "-", str(value).strip().upper()))
 
 
-def order_book(reply: Reply, today: dt.date | None = None) -> Book[BrokerOrder] | Unreadable:
-    """The day's orders on our exchange; ``today`` dates stamps that are a time only."""
+def order_book(
+    reply: Reply, today: dt.date | None = None, owner_of: OwnerOf = always_ours
+) -> Book[BrokerOrder] | Unreadable:
+    """The day's intraday orders on our exchange; ``today`` dates stamps that are a time only."""
     rows = _rows(reply, "order book", "orders")
     if isinstance(rows, Unreadable):
         return rows
     orders: list[BrokerOrder] = []
     skipped: list[str] = []
     for raw in rows:
-        if not _ours(raw):
+        if not _intraday(raw):
             continue
-        row = _order_row(raw, today)
+        row = _judged(_order_row(raw, today), raw, owner_of)
         if isinstance(row, Unreadable):
             return row
         if isinstance(row, _Skip):
@@ -189,19 +193,23 @@ def _price(value: Any) -> int | None:
     return paise if paise is not None and paise >= 0 else None
 
 
-def trade_book(reply: Reply) -> Book[BrokerTrade] | Unreadable:
-    """The day's fills on our exchange, added up by order."""
+def trade_book(reply: Reply, owner_of: OwnerOf = always_ours) -> Book[BrokerTrade] | Unreadable:
+    """The day's intraday fills on our exchange, added up by order."""
     rows = _rows(reply, "trade book", "trades")
     if isinstance(rows, Unreadable):
         return rows
     sums: dict[str, BrokerTrade] = {}
     seen: set[tuple[str, str]] = set()
+    skipped: list[str] = []
     for raw in rows:
-        if not _ours(raw):
+        if not _intraday(raw):
             continue
-        trade = _trade_row(raw)
+        trade = _judged(_trade_row(raw), raw, owner_of)
         if isinstance(trade, Unreadable):
             return trade
+        if isinstance(trade, _Skip):
+            skipped.append(trade.reason)
+            continue
         trade_id = text_of(first(raw, "tradeid", "trade_id"))
         if trade_id is not None:
             if (trade.broker_order_id, trade_id) in seen:
@@ -217,7 +225,7 @@ def trade_book(reply: Reply) -> Book[BrokerTrade] | Unreadable:
                 filled_value_paise=before.filled_value_paise + trade.filled_value_paise,
             )
         sums[trade.broker_order_id] = trade
-    return Book(tuple(sums.values()), mode_of(reply.json))
+    return Book(tuple(sums.values()), mode_of(reply.json), tuple(skipped))
 
 
 def _trade_row(raw: Mapping[str, Any]) -> BrokerTrade | Unreadable:
@@ -262,35 +270,71 @@ def _positive(value: Any) -> Decimal | None:
     return number if number is not None and number > 0 else None
 
 
-def position_book(reply: Reply) -> Book[BrokerPosition] | Unreadable:
+def position_book(
+    reply: Reply, owner_of: OwnerOf = always_ours
+) -> Book[BrokerPosition] | Unreadable:
     """Signed net quantities on our exchange by symbol, flat ones too; carried products left out."""
     rows = _rows(reply, "position book", "positions")
     if isinstance(rows, Unreadable):
         return rows
     net: dict[str, int] = {}
+    skipped: list[str] = []
     for raw in rows:
-        if not _ours(raw) or str(raw.get("product")).strip().upper() in _OTHER_PRODUCTS:
+        if not _intraday(raw):
             continue
-        symbol = text_of(raw.get("symbol"))
-        quantity = whole_of(first(raw, "quantity", "net_quantity", "netqty"))
-        if symbol is None or quantity is None:
-            return Unreadable(f"position row without symbol or quantity: {_brief(raw)}")
-        net[symbol] = net.get(symbol, 0) + quantity
+        row = _judged(_position_row(raw), raw, owner_of)
+        if isinstance(row, Unreadable):
+            return row
+        if isinstance(row, _Skip):
+            skipped.append(row.reason)
+        else:
+            net[row.symbol] = net.get(row.symbol, 0) + row.net_quantity
     positions = (BrokerPosition(symbol=name, net_quantity=n) for name, n in net.items())
-    return Book(tuple(positions), mode_of(reply.json))
+    return Book(tuple(positions), mode_of(reply.json), tuple(skipped))
+
+
+def _position_row(raw: Mapping[str, Any]) -> BrokerPosition | Unreadable:
+    symbol = text_of(raw.get("symbol"))
+    quantity = whole_of(first(raw, "quantity", "net_quantity", "netqty"))
+    if symbol is None or quantity is None:
+        return Unreadable(f"position row without symbol or quantity: {_brief(raw)}")
+    return BrokerPosition(symbol=symbol, net_quantity=quantity)
+
+
+def _judged(
+    row: RowT | Unreadable | _Skip, raw: Mapping[str, Any], owner_of: OwnerOf
+) -> RowT | Unreadable | _Skip:
+    """What a row counts for, given whose it is.
+
+    A hole in the books is none where it is certainly not ours. A name that may hide a contract of ours
+    is a hole, however well the rest reads: our own row would then seem to be missing.
+    """
+    symbol = text_of(raw.get("symbol"))
+    if symbol is None:
+        return row
+    owner = owner_of(symbol)
+    if isinstance(row, Unreadable) and owner is Owner.OTHERS:
+        return _Skip(f"a row of {symbol}, which we do not trade, cannot be read")
+    if owner is Owner.UNCLEAR and not isinstance(row, Unreadable):
+        return Unreadable(f"{symbol!r} is no name of the gateway's and may be a contract of ours")
+    return row
 
 
 def snapshot(
-    orders: Reply, trades: Reply, positions: Reply, asked_at_ms: int
+    orders: Reply,
+    trades: Reply,
+    positions: Reply,
+    asked_at_ms: int,
+    owner_of: OwnerOf = always_ours,
 ) -> SnapshotRead | Unreadable:
     """All three books, or an error. Books of different modes make no snapshot."""
-    order_rows = order_book(orders, ist_date(asked_at_ms))
+    order_rows = order_book(orders, ist_date(asked_at_ms), owner_of)
     if isinstance(order_rows, Unreadable):
         return order_rows
-    trade_rows = trade_book(trades)
+    trade_rows = trade_book(trades, owner_of)
     if isinstance(trade_rows, Unreadable):
         return trade_rows
-    position_rows = position_book(positions)
+    position_rows = position_book(positions, owner_of)
     if isinstance(position_rows, Unreadable):
         return position_rows
     modes = {order_rows.mode, trade_rows.mode, position_rows.mode}
@@ -303,7 +347,8 @@ def snapshot(
         trades=trade_rows.rows,
         positions=position_rows.rows,
     )
-    return SnapshotRead(taken, order_rows.mode, order_rows.skipped)
+    skipped = order_rows.skipped + trade_rows.skipped + position_rows.skipped
+    return SnapshotRead(taken, order_rows.mode, skipped)
 
 
 def success_of(reply: Reply, what: str) -> Mapping[str, Any] | Unreadable:
@@ -336,6 +381,12 @@ def _rows(reply: Reply, what: str, key: str) -> Sequence[Mapping[str, Any]] | Un
     if not isinstance(data, list) or not all(isinstance(row, Mapping) for row in data):
         return Unreadable(f"{what}: unknown shape, {explain(reply)}", reply.status)
     return data
+
+
+def _intraday(raw: Mapping[str, Any]) -> bool:
+    """Whether a row is of our exchange and our product; one that names no product may be."""
+    product = str(raw.get("product")).strip().upper()
+    return _ours(raw) and product not in _OTHER_PRODUCTS
 
 
 def _ours(raw: Mapping[str, Any]) -> bool:

@@ -27,7 +27,9 @@ from baseline_v1_live.adapters.openalgo.wire.values import (
 )
 from baseline_v1_live.core.instruments import Contract, parse_symbol
 from baseline_v1_live.core.messages import Bar, Tick
-from baseline_v1_live.core.session import MINUTE_MS, minute_start
+from baseline_v1_live.core.session import MINUTE_MS, clock_text, minute_start
+
+_NO_END_MS = 1 << 62
 
 
 class Quotes(msgspec.Struct, frozen=True):
@@ -118,8 +120,15 @@ def multiquotes(reply: Reply) -> Quotes | Unreadable:
     return Quotes(tuple(ticks), refused)
 
 
-def history(reply: Reply, now_ms: int) -> tuple[Bar, ...] | Unreadable:
-    """Closed one-minute bars, oldest first; the bar that ``now_ms`` still forms is left out."""
+def history(
+    reply: Reply, now_ms: int, within: tuple[int, int] | None = None
+) -> tuple[Bar, ...] | Unreadable:
+    """Closed one-minute bars, oldest first.
+
+    Left out, whatever they hold: the bar that ``now_ms`` still forms, and those outside of ``within``
+    (first instant and end, epoch ms), such as the pre-open's. A bar in it that cannot be read is a
+    hole, which may hide a swing: then there is no history.
+    """
     body = success_of(reply, "history")
     if isinstance(body, Unreadable):
         return body
@@ -127,27 +136,37 @@ def history(reply: Reply, now_ms: int) -> tuple[Bar, ...] | Unreadable:
     if not isinstance(rows, list):
         return Unreadable("history: no list of bars", reply.status)
     bars: dict[int, Bar] = {}
+    from_ms, until_ms = within or (0, _NO_END_MS)
     for row in rows:
-        bar = _bar(row)
+        at_ms = instant_of(row.get("timestamp")) if isinstance(row, Mapping) else None
+        if at_ms is None:
+            return Unreadable(f"history: a bar without its time: {str(row)[:200]}", reply.status)
+        minute_ms = minute_start(at_ms)
+        if minute_ms + MINUTE_MS > now_ms or not from_ms <= minute_ms < until_ms or _untraded(row):
+            continue
+        bar = _bar(row, minute_ms)
         if bar is None:
-            return Unreadable(f"history: unreadable bar {str(row)[:200]}", reply.status)
-        if bar.minute_ms + MINUTE_MS <= now_ms:
-            bars[bar.minute_ms] = bar
+            at = clock_text(minute_ms)[:5]
+            return Unreadable(f"history: unreadable bar of {at}: {str(row)[:200]}", reply.status)
+        bars[minute_ms] = bar
     return tuple(bars[minute] for minute in sorted(bars))
 
 
-def _bar(row: Any) -> Bar | None:
-    if not isinstance(row, Mapping):
-        return None
-    at_ms = instant_of(row.get("timestamp"))
+def _untraded(row: Mapping[str, Any]) -> bool:
+    """Whether a row only fills a minute without a trade: no volume, and no price at all."""
+    prices = (row.get(name) for name in ("open", "high", "low", "close"))
+    return number_of(row.get("volume")) == 0 and all(p is None or number_of(p) == 0 for p in prices)
+
+
+def _bar(row: Mapping[str, Any], minute_ms: int) -> Bar | None:
     o, h, low, c = (paise_of(row.get(name)) for name in ("open", "high", "low", "close"))
     volume = number_of(row.get("volume", 0))
-    if at_ms is None or o is None or h is None or low is None or c is None or volume is None:
+    if o is None or h is None or low is None or c is None or volume is None:
         return None
     if not 0 < low <= min(o, c) <= max(o, c) <= h or volume < 0:
         return None
     return Bar(
-        minute_ms=minute_start(at_ms),
+        minute_ms=minute_ms,
         open_paise=o,
         high_paise=h,
         low_paise=low,

@@ -1,0 +1,270 @@
+"""What is heard of our orders: answers, pushed updates, fills, and proofs of how they ended.
+
+News may come twice, late and in any order. "Cancelled" and "complete" are claims until an answer
+joins the order's status with its fills.
+"""
+
+from __future__ import annotations
+
+from baseline_v1_live.core.instruments import Contract, rupee_text
+from baseline_v1_live.core.messages import (
+    BrokerStatus,
+    Filled,
+    Level,
+    OrderAccepted,
+    OrderRefused,
+    OrderSent,
+    OrderType,
+    OrderUpdated,
+    OutcomeUnknown,
+    Purpose,
+    Request,
+    Side,
+)
+from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order_book import Prices
+from baseline_v1_live.core.order_requests import OrderRequests
+from baseline_v1_live.core.order_states import OrderInput, OrderState
+from baseline_v1_live.core.rules import Rules
+
+_EARLY_NEWS_MAX = 200
+_SEEN = {
+    BrokerStatus.TRIGGER_PENDING: OrderInput.SEEN_TRIGGER_PENDING,
+    BrokerStatus.OPEN: OrderInput.SEEN_OPEN,
+    BrokerStatus.UNCLEAR: OrderInput.SEEN_UNCLEAR,
+}
+_PROVEN_OVER = {
+    BrokerStatus.CANCELLED: OrderInput.PROVEN_CANCELLED,
+    BrokerStatus.REJECTED: OrderInput.PROVEN_REJECTED,
+}
+
+
+class OrderNews(OrderRequests):
+    """The orders, what may be asked of them, and what every piece of news changes."""
+
+    def __init__(self, rules: Rules, contracts: dict[str, Contract], prices: Prices | None) -> None:
+        super().__init__(rules, contracts, prices)
+        self._early_news: list[OrderUpdated | Filled] = []
+
+    def on_sent(self, event: OrderSent) -> None:
+        """The placement has left: from now on the broker may have the order."""
+        order = self.orders.get(event.order_id)
+        if order is not None and order.unanswered:
+            order.sent_at_ms = self.now_ms
+            self.keep(order)
+
+    def on_accepted(self, event: OrderAccepted) -> None:
+        """The gateway took a request."""
+        order = self.orders.get(event.order_id)
+        if order is None:
+            return
+        if event.request is Request.PLACE:
+            self._name(order, event.broker_order_id)
+            self._meet(order, OrderInput.ACCEPTED)
+            if order.purpose in (Purpose.EXIT, Purpose.CORRECTION):
+                self.say(Level.LOG, "MARKET-EXIT", f"Order placed: {event.broker_order_id}")
+                if order.live and order.query_due_ms is None:
+                    # A market order is over in a moment; if nobody says so, it is asked for.
+                    order.query_due_ms = self.now_ms + self.rules.exit_query_ms
+            self._replay_early_news(event.broker_order_id)
+        elif event.request is Request.MODIFY:
+            if order.change and order.change.request is Request.MODIFY:
+                self._apply_change(order, order.change)
+            elif order.live:
+                # Its change was given up long ago and has been done after all.
+                self.ask(order)
+        elif event.request is Request.CANCEL and order.live:
+            order.change = None
+            order.claim = BrokerStatus.CANCELLED
+            self._meet(order, OrderInput.SEEN_OVER)
+            self.ask(order)
+        if order.cancel_wanted:
+            self._advance_cancel(order)
+
+    def on_refused(self, event: OrderRefused) -> None:
+        """A definite no to a request."""
+        order = self.orders.get(event.order_id)
+        if order is None:
+            return
+        order.message = event.message
+        self.keep(order)
+        if event.request is Request.QUERY:
+            order.question_at_ms = None
+        if event.request is Request.PLACE:
+            order.sent = event.sent
+            self._meet(order, OrderInput.REFUSED if event.sent else OrderInput.NOT_SENT)
+            if order.state is OrderState.CLAIMED:
+                self.ask(order)
+            return
+        if event.request is Request.QUERY or not order.live:
+            return
+        # The order may be refused a change because it is over: its true state is asked for.
+        order.change = None
+        order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+        self._touch(order)
+        if event.sent:
+            self.ask(order)
+
+    def on_unknown(self, event: OutcomeUnknown) -> None:
+        """The request's outcome is not known."""
+        order = self.orders.get(event.order_id)
+        if order is None or not (order.live or order.value_estimated):
+            return
+        if event.request is Request.PLACE:
+            if order.state is OrderState.IN_FLIGHT:
+                self.say(
+                    Level.CRITICAL,
+                    "ORDER",
+                    f"{order.symbol} {order.side} {order.quantity}: outcome unknown "
+                    f"({event.message}); its quantity stays reserved until the books show it",
+                    f"unknown:{order.order_id}",
+                )
+            order.message = event.message
+            self._meet(order, OrderInput.LOST)
+        elif event.request is Request.QUERY:
+            order.question_at_ms = None
+            self._back_off_query(order)
+        elif order.change:
+            order.change.lost = True
+            self._touch(order)
+            self.ask(order)
+
+    def on_updated(self, event: OrderUpdated) -> Order | None:
+        """The broker's word on an order; returns it when it is ours."""
+        order = self._find(event)
+        if order is None:
+            return None
+        if event.filled_quantity is not None:
+            self._book(order, event.filled_quantity, event.filled_value_paise, event.proven)
+        if event.proven:
+            self._hear_proof(order, event)
+        elif event.status in _SEEN:
+            self._meet(order, self._seen(order, event.status))
+        elif order.live:
+            # Complete, cancelled or rejected: a claim, until an answer joins it with the fills.
+            order.claim = event.status
+            order.message = event.message or order.message
+            self._meet(order, OrderInput.SEEN_OVER)
+            if order.query_due_ms is None:
+                self.ask(order)
+        return order
+
+    def on_filled(self, event: Filled) -> Order | None:
+        """Fills of an order so far, from the trade book; returns it when it is ours."""
+        order = self._find(event)
+        if order is not None:
+            self._book(order, event.filled_quantity, event.filled_value_paise, proven=True)
+        return order
+
+    def on_tick(self, symbol: str, ltp_paise: int) -> None:
+        """Remember that a live stop-limit order's trigger has traded, its placement answered or not."""
+        for order in self.live(symbol):
+            if (
+                order.order_type is OrderType.SL
+                and order.triggered_at_ms is None
+                and (
+                    ltp_paise >= order.trigger_price_paise
+                    if order.side is Side.BUY
+                    else ltp_paise <= order.trigger_price_paise
+                )
+            ):
+                order.triggered_at_ms = self.now_ms
+                self._touch(order)
+
+    # ------------------------------------------------------------ inside
+
+    def _find(self, event: OrderUpdated | Filled) -> Order | None:
+        order = self._by_broker_id.get(event.broker_order_id)
+        if order is None and event.order_id is not None:
+            order = self.orders.get(event.order_id)
+            if order is not None and order.broker_order_id is None:
+                self._name(order, event.broker_order_id)
+        if order is None:
+            # News may overtake the answer that names the order; it is kept until that comes.
+            self._early_news.append(event)
+            del self._early_news[:-_EARLY_NEWS_MAX]
+        return order
+
+    def _replay_early_news(self, broker_order_id: str) -> None:
+        news = [event for event in self._early_news if event.broker_order_id == broker_order_id]
+        if not news:
+            return
+        self._early_news = [
+            event for event in self._early_news if event.broker_order_id != broker_order_id
+        ]
+        for event in news:
+            if isinstance(event, Filled):
+                self.on_filled(event)
+            else:
+                self.on_updated(event)
+
+    def _seen(self, order: Order, status: BrokerStatus) -> OrderInput:
+        """What a word about a living order means; one that is not believed says only that it lives."""
+        if status is BrokerStatus.OPEN and not self.is_open(order):
+            return OrderInput.ACCEPTED
+        return _SEEN[status]
+
+    def _hear_proof(self, order: Order, event: OrderUpdated) -> None:
+        order.query_due_ms = order.question_at_ms = None
+        order.queries = 0
+        if event.status in _PROVEN_OVER:
+            if order.live:
+                order.message = event.message or order.message
+                self._meet(order, _PROVEN_OVER[event.status])
+        elif event.status is BrokerStatus.COMPLETE:
+            self._hear_complete(order, event)
+        else:
+            over = not order.live
+            self._meet(order, OrderInput.PROVEN_ALIVE)
+            if event.status in _SEEN:
+                self._meet(order, self._seen(order, event.status))
+            self._settle_lost_change(order, event)
+            if order.change is None:
+                self._take_values(order, event)
+            self._answer_ask(order)
+            if over and order.live:
+                # An old answer may have come late; the next one decides.
+                self.ask(order)
+
+    def _take_values(self, order: Order, event: OrderUpdated) -> None:
+        """The broker's quantity and prices are the order's, whatever we had asked for."""
+        theirs = event.trigger_price_paise
+        if order.purpose is Purpose.STOP and theirs and theirs != order.trigger_price_paise:
+            self.say(
+                Level.CRITICAL,
+                "RECONCILE",
+                f"{order.symbol}: the stop's trigger is {rupee_text(theirs)} at the broker, ours was "
+                f"{rupee_text(order.trigger_price_paise)}: somebody has moved it",
+                f"stop_moved:{order.symbol}",
+            )
+        if event.quantity is not None and event.quantity >= order.filled_quantity:
+            order.quantity = event.quantity
+        if event.trigger_price_paise is not None:
+            order.trigger_price_paise = event.trigger_price_paise
+        if event.limit_price_paise is not None:
+            order.limit_price_paise = event.limit_price_paise
+
+    def _hear_complete(self, order: Order, event: OrderUpdated) -> None:
+        if not order.live:
+            return
+        if event.quantity is not None and event.filled_quantity == event.quantity:
+            # Whole at the broker's quantity: a change of ours, lost on the way, had reached it.
+            order.quantity = event.quantity
+            self._meet(order, OrderInput.FILLED_ALL)
+        else:
+            # Said complete, yet its fills do not add up: asked again until they do.
+            self._meet(order, OrderInput.SEEN_OVER)
+            self._back_off_query(order)
+
+    def _settle_lost_change(self, order: Order, event: OrderUpdated) -> None:
+        """A lost modify is known by the values the broker shows; a lost cancel by the living order."""
+        change = order.change
+        if change is None or not change.lost:
+            return
+        shown = (event.quantity, event.trigger_price_paise, event.limit_price_paise)
+        wanted = (change.quantity, change.trigger_price_paise, change.limit_price_paise)
+        if change.request is Request.MODIFY and shown == wanted:
+            self._apply_change(order, change)
+        else:
+            order.change = None
+            order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
