@@ -38,6 +38,8 @@ from baseline_v1_live.adapters.journal.files import (
     set_aside,
     write_mark,
 )
+from baseline_v1_live.adapters.recorder import tick_file
+from baseline_v1_live.core.session import at_ist
 from baseline_v1_live.core.session_state import SessionState
 from baseline_v1_live.runtime.commits import GroupJournal
 from baseline_v1_live.runtime.records import RequestRecord, StateRecord, Step
@@ -87,8 +89,8 @@ class DayJournals:
     two tries, both in real seconds, and ``BUSY_MS`` how long a try, or later a step, waits by itself.
     """
 
-    LOCK_WAIT_S = 30.0
-    LOCK_PAUSE_S = 4.0
+    LOCK_WAIT_S = 5.0
+    LOCK_PAUSE_S = 1.0
     BUSY_MS = 1_000
 
     def __init__(
@@ -116,7 +118,8 @@ class DayJournals:
     # ------------------------------------------------------------ a file that is well
 
     async def _take_up(self, path: Path, date: dt.date) -> Opened:
-        if not path.exists() and (self._mark(date) is not None or is_there(path)):
+        gone = self._mark(date) is not None or is_there(path) or self._ran(date)
+        if not path.exists() and gone:
             raise JournalDamagedError(f"{path} is gone, and a bot has written it")
         journal = await self._open_when_free(path)
         try:
@@ -148,8 +151,14 @@ class DayJournals:
             raise JournalDamagedError(
                 f"{path} lacks steps of today: they were lost with its -wal file, or it is an older copy"
             )
+        if not records and self._ran(date):
+            raise JournalDamagedError(f"{path} has nothing of today, although a bot ran today")
         state, loss = read_session(records), read_loss(records)
         return Stored(records, seq, read_universe(records), state, loss, journal.last_request_id())
+
+    def _ran(self, date: dt.date) -> bool:
+        """Whether a bot has recorded prices on a date, which it does after its journal has begun."""
+        return tick_file(self._folder, at_ist(date, dt.time(12))).exists()
 
     def _mark(self, date: dt.date) -> Mark | None:
         mark = read_mark(self._folder)

@@ -27,6 +27,7 @@ from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.strategy.exit_policy import SQUARE_OFF
 
 _NOT_SENT_RETRY_MS = 1_000
+_UNSEEN_RETRY_MS = 5_000
 
 
 class PositionTracker(PositionBook):
@@ -170,7 +171,10 @@ class PositionTracker(PositionBook):
                 self.orders.cancel(stop, position.exit_wanted or "flat")
             return not stops
         if not stops:
-            self._place_stop(position, target)
+            # What the newest snapshot misses at the broker may be closed: the next one decides.
+            target -= max(self.doubtful.get(position.symbol, 0), 0)
+            if target > 0:
+                self._place_stop(position, target)
             return True
         # The one that is known to rest and fits best is kept, the oldest of those.
         stop = min(
@@ -221,17 +225,19 @@ class PositionTracker(PositionBook):
             self._count_stop_failure(position, "not sendable")
 
     def _too_many_unseen(self, position: Position) -> bool:
-        """Whether so many stops got lost that one more would not help: the position is closed instead.
+        """Whether so many stops got lost that the next one has to wait: the position is closed instead.
 
-        Each of them may be real where the gateway's books lag behind. After its horizon the next one
-        is tried.
+        Each of them may be real where the gateway's books lag behind, so the pauses between them grow;
+        but the exit may get lost as well, and then only another stop covers.
         """
         live = self.orders.live_of(position.position_id, Purpose.STOP)
         unseen = [stop for stop in live if self.orders.unseen_stop(stop)]
         if len(unseen) < self.rules.unseen_stops_max:
             return False
         newest_ms = max(stop.placed_at_ms for stop in unseen)
-        if self.orders.now_ms >= newest_ms + self.rules.gateway_horizon_ms:
+        doublings = len(unseen) - self.rules.unseen_stops_max
+        wait_ms = min(_UNSEEN_RETRY_MS << doublings, self.rules.gateway_horizon_ms)
+        if self.orders.now_ms >= newest_ms + wait_ms:
             return False
         if not position.exit_wanted:
             self._count_stop_failure(position, f"lost {len(unseen)} times")
@@ -330,6 +336,8 @@ class PositionTracker(PositionBook):
                 self.failures_seen.add(order.order_id)
                 if not order.remaining or order.cancel_wanted:
                     continue
+                if order.state is OrderState.NOT_PLACED:
+                    continue  # Looked for long enough: the next one goes out at once.
                 position.exit_attempts += 1
                 late = position.exit_attempts >= self.rules.exit_tries
                 wait = self.rules.exit_retry_late_ms if late else self.rules.exit_retry_ms

@@ -299,9 +299,10 @@ class Engine:
             # Order updates may have been missed along with the prices.
             self.reconciler.ask("the feed is back")
 
-    def _on_timer(self, event: TimerDue) -> None:
-        if event.at_ms >= self._armed_ms:
-            self._armed_ms = _FAR_FUTURE_MS
+    def _on_timer(self, _: TimerDue) -> None:
+        # Whose timer it was is not known: the next deadline is asked for anew in any case. Twice is
+        # harmless, and a deadline that nobody waits for would never come.
+        self._armed_ms = _FAR_FUTURE_MS
 
     def _on_operator(self, event: OperatorSaid) -> None:
         verb = event.verb

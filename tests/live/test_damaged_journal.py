@@ -15,6 +15,7 @@ import pytest
 
 from baseline_v1_live.adapters.journal import MIGRATIONS, Journal, JournalError
 from baseline_v1_live.adapters.journal.files import MARK_NAME, Mark, journal_file, write_mark
+from baseline_v1_live.adapters.recorder import tick_file
 from baseline_v1_live.core.messages import Level, Notify, Tick, TimerDue
 from baseline_v1_live.live_journal import DayJournals, Opened
 from baseline_v1_live.runtime.records import StateRecord, Step
@@ -285,6 +286,19 @@ def test_a_damaged_journal_is_kept_and_a_new_one_begins(
 
     with left.start(TOMORROW) as opened:
         assert opened.stored.loss is None
+
+
+@pytest.mark.parametrize("leftover", [None, b""], ids=["nothing", "an empty file"])
+def test_a_folder_in_which_prices_of_today_lie_has_lost_its_journal(
+    desk: Desk, leftover: bytes | None
+) -> None:
+    """Journal and mark are gone together: recorded prices of today tell it from a first start."""
+    tick_file(desk.folder, AT).write_bytes(b"")
+    if leftover is not None:
+        desk.path.write_bytes(leftover)
+
+    with desk.start() as opened:
+        assert opened.state_lost
 
 
 def test_a_file_that_cannot_be_read_at_all_is_kept_as_it_is(left: Desk) -> None:

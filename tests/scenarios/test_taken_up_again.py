@@ -204,3 +204,20 @@ def test_what_the_broker_said_when_it_refused_is_stored(request_: Request) -> No
 def test_commands_named_here_are_all_there_are() -> None:
     """The commands that reach a broker are those that the first test looks at."""
     assert set(TO_BROKER) == {PlaceOrder, ModifyOrder, CancelOrder, QueryOrder}
+
+
+def test_no_stop_is_placed_for_a_short_that_the_books_do_not_show() -> None:
+    """Closed by hand while the bot was down, and its stop gone: nothing is sent on a flat account."""
+    desk = Desk()
+    with desk.answered():
+        desk.short(C260)
+        desk.advance(10)
+    desk._row("stop-0002").status = BrokerStatus.CANCELLED
+    desk.bought_elsewhere[C260] = 650
+    desk.take()
+    desk.restart()
+    desk.prove("stop-0002")
+    desk.advance(10)
+
+    assert not [line for line in desk.take() if line.startswith("place")]
+    assert desk.engine.positions.flat

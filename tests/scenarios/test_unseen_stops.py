@@ -282,3 +282,15 @@ def test_a_third_lost_stop_is_not_sent_the_position_is_closed(desk: Desk) -> Non
         "stop-0003",
         "exit-0004",
     ]
+
+
+def test_stops_that_get_lost_again_and_again_are_tried_at_growing_pauses(desk: Desk) -> None:
+    """The exit that should replace them gets lost as well: the short does not wait for the horizon."""
+    for _ in range(60):
+        desk.advance(1)
+        for line in desk.take():
+            if line.startswith("place"):
+                desk.lose(line.split()[1])
+    lost = desk.placed(Purpose.STOP)
+    assert 4 <= len(lost) <= 7
+    assert len(desk.placed(Purpose.EXIT)) == 1

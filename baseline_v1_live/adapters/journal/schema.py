@@ -35,11 +35,15 @@ _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 
 
-def as_journal_error(text: str, error: sqlite3.Error | OSError) -> JournalError:
+def as_journal_error(
+    text: str, error: sqlite3.Error | OSError | UnicodeDecodeError
+) -> JournalError:
     """The journal's own error for one of SQLite or the system, of the kind that it means."""
     line = f"{text}: {error}"
     if isinstance(error, OSError):
         return JournalUnwritableError(line)
+    if isinstance(error, UnicodeDecodeError):
+        return JournalDamagedError(line)  # A name in the file's own list of tables.
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         # Without a code it is a text that is none, or a bug of ours.

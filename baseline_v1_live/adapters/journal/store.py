@@ -110,7 +110,7 @@ class Journal:
             )
             connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}")
             check_readable(connection, name, migrations)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             _close(connection)
             raise as_journal_error(f"{name} cannot be read as a journal", error) from error
         except BaseException:
@@ -140,7 +140,7 @@ class Journal:
             )
             connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}")
             prepare(connection, name, path, migrations)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             _close(connection)
             raise as_journal_error(f"{name} cannot be opened as a journal", error) from error
         except BaseException:
