@@ -58,10 +58,11 @@ class StrayOrders:
         """Whether it can have been the position's own stop: it stands where that would.
 
         Where a short was taken over with a stop of our making, the one that it had is as good when it
-        is nearer.
+        is of our manner, so most likely ours before it was forgotten, or when it is nearer.
         """
         if position.adopted:
-            return row.trigger_price_paise <= position.stop_trigger_paise
+            nearer = row.trigger_price_paise <= position.stop_trigger_paise
+            return nearer or self._in_our_manner(row)
         return row.trigger_price_paise == position.stop_trigger_paise
 
     def _take_over_stop(self, stray: OrderNotOurs, position: Position) -> None:

@@ -148,12 +148,15 @@ def test_where_foreign_shorts_are_adopted_an_unknown_entry_is_cancelled() -> Non
     assert desk.take() == ["place stop-0002 BUY 325 P260 SL 132.15/135.15"]
 
 
-def test_an_adopted_short_keeps_the_stop_that_it_has() -> None:
+@pytest.mark.parametrize(
+    ("trigger", "limit"), [(130.00, 140.00), (145.00, 148.00)], ids=["nearer", "further, ours"]
+)
+def test_an_adopted_short_keeps_the_stop_that_it_has(trigger: float, limit: float) -> None:
     """A short that is adopted together with a resting stop gets no second one."""
     desk = Desk(rules=Rules(foreign_position="adopt"))
     desk.clock("09:15:30")
     desk.tick(C260, 120.0)
-    desk.stray("stop-0001", C260, 650, 130.00, 133.00)
+    desk.stray("stop-0001", C260, 650, trigger, limit)
     desk.bought_elsewhere[C260] = -650
     desk.take()
     desk.clock("09:17:00")
