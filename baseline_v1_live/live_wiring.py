@@ -66,6 +66,7 @@ MAIN_FEED, BACKUP_FEED = "gateway", "backup"
 SESSION_BLOCK = "session"
 PAPER_BOOKS_NAME = "paper-exchange.json"
 _ANSWERS_COMPARED = 20
+_LATE_MS = 1_000
 _KEPT_ENDPOINTS = frozenset({"placeorder", "modifyorder", "cancelorder"})
 
 
@@ -225,6 +226,7 @@ class Wiring:
                 self._hear_blocked,
                 self.expected,
                 lambda order_id: self._hear(OrderSent(order_id=order_id)),
+                self._clock.real_s(_LATE_MS),
             )
             self._orders = OwnModeOnly(self._gateway)
             return self._orders

@@ -254,7 +254,7 @@ class EntriesBlocked(Event, frozen=True, kw_only=True, tag=True):
 
 
 class OrderSent(Event, frozen=True, kw_only=True, tag=True):
-    """An order's placement has left this machine: it no longer waits for the limiter or the disk."""
+    """An order's placement has left this machine, and is not answered a second later."""
 
     order_id: str
 

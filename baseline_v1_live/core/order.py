@@ -35,9 +35,10 @@ class Order(msgspec.Struct, kw_only=True):
 
     ``filled_quantity`` and ``filled_value_paise`` (Σ price x quantity) are cumulative and only rise;
     ``filled_at_ms`` is when the newest of them was heard, ``value_estimated`` says that its price
-    is not known yet. ``sent_at_ms`` is when its placement left this machine, None while nobody has
-    said so. Of an order of unknown outcome ``absences`` counts the snapshots past the gateway's
-    horizon without a trace of it, of a stop or exit ``unseen`` those from the first seconds on.
+    is not known yet. ``sent_at_ms`` is when it was told that its placement has left this machine and
+    is not answered, None before that. Of an order of unknown outcome ``absences`` counts the
+    snapshots past the gateway's horizon without a trace of it, of a stop or exit ``unseen`` those
+    from the first seconds on.
     ``question_at_ms`` is since when the order is asked for without an answer.
     ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
     entry rests, so that protecting a fill needs nothing else.

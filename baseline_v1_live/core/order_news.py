@@ -47,7 +47,7 @@ class OrderNews(OrderRequests):
         self._early_news: list[OrderUpdated | Filled] = []
 
     def on_sent(self, event: OrderSent) -> None:
-        """The placement has left: from now on the broker may have the order."""
+        """The placement has left, and its answer does not come."""
         order = self.orders.get(event.order_id)
         if order is not None and order.unanswered:
             order.sent_at_ms = self.now_ms

@@ -29,7 +29,7 @@ _MATCH_EARLY_PRICED_MS = 120_000
 _PATIENCE = 3
 # How long after it left, or was decided on, an order without an answer should be in the books.
 _UNKNOWN_SHOWS_AFTER_MS = 1_000
-SENT_SHOWS_AFTER_MS = 2_000
+SENT_SHOWS_AFTER_MS = 1_000
 _WORKING = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN})
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 # A row that is further on than we are is news; one that is behind us is old news.

@@ -81,8 +81,9 @@ def a_stop_in_flight() -> Desk:
 def test_a_stop_that_left_and_is_not_answered_is_replaced_within_five_seconds() -> None:
     """The gateway hangs on the stop and its books do not show it: another one covers meanwhile."""
     desk = a_stop_in_flight()
+    desk.advance(1)
     desk.feed(OrderSent(order_id=desk.full("stop-0002")))
-    desk.advance(2)
+    desk.advance(1)
     assert desk.take() == []
     desk.advance(3)
 

@@ -63,7 +63,8 @@ class OpenAlgoBroker:
 
     ``on_mode`` hears the mode of every answer that tells one, ``on_blocked`` the gateway's words when it
     takes no request of ours (401, 403): a wrong key, or the broker's session is over. ``expected`` is
-    our own mode; None takes books of any. ``on_sent`` hears the id of each order whose placement leaves.
+    our own mode; None takes books of any. ``on_sent`` hears the id of each order whose placement left
+    ``late_s`` real seconds ago and is not answered.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class OpenAlgoBroker:
         on_blocked: Callable[[str], None],
         expected: Mode | None = None,
         on_sent: Callable[[str], None] | None = None,
+        late_s: float = 1.0,
     ) -> None:
+        self._late_s = late_s
         self._client = client
         self._on_mode, self._on_blocked, self._on_sent = on_mode, on_blocked, on_sent
         self._expected = expected
@@ -83,8 +86,7 @@ class OpenAlgoBroker:
         try:
             match command:
                 case PlaceOrder():
-                    placed = await self._client.place(command, lambda: self._tell_sent(command))
-                    return self._outcome(command, placed)
+                    return self._outcome(command, await self._place(command))
                 case ModifyOrder():
                     return self._outcome(command, await self._client.modify(command))
                 case CancelOrder():
@@ -146,9 +148,19 @@ class OpenAlgoBroker:
             )
         return read.taken
 
-    def _tell_sent(self, command: PlaceOrder) -> None:
-        if self._on_sent is not None:
-            _tell(self._on_sent, command.order_id)
+    async def _place(self, command: PlaceOrder) -> Outcome:
+        told: list[asyncio.TimerHandle] = []
+
+        def left() -> None:
+            if self._on_sent is not None:
+                loop = asyncio.get_running_loop()
+                told.append(loop.call_later(self._late_s, _tell, self._on_sent, command.order_id))
+
+        try:
+            return await self._client.place(command, left)
+        finally:
+            for handle in told:
+                handle.cancel()
 
     def _hear_mode(self, mode: Mode) -> None:
         if mode is not Mode.UNSAID:

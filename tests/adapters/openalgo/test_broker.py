@@ -64,7 +64,7 @@ class Desk:
         self.blocked: list[str] = []
         self.sent: list[str] = []
         self.broker = OpenAlgoBroker(
-            client, self.modes.append, self.blocked.append, expected, self.sent.append
+            client, self.modes.append, self.blocked.append, expected, self.sent.append, 0.02
         )
         self.prices = OpenAlgoPrices(client, SESSION, self.blocked.append)
 
@@ -118,21 +118,21 @@ def test_every_outcome_is_the_event_of_its_request(
     assert (event.order_id, event.request) == ("a", request_kind)
 
 
-def test_a_placement_is_told_as_sent_when_it_leaves_and_not_before() -> None:
-    """While the limiter holds it back nothing has left; changes and cancels are not told."""
+def test_a_placement_that_left_and_is_not_answered_is_told() -> None:
+    """Not while the limiter holds it back, and not when the answer comes in time."""
 
-    async def scenario(desk: Desk) -> tuple[list[str], list[str]]:
-        desk.server.say("placeorder", (200, {**OK, "orderid": "7"}))
-        desk.client.limiter.hold(60)
+    async def scenario(desk: Desk) -> tuple[list[str], list[str], list[str]]:
+        desk.server.say("placeorder", HANG, (200, {**OK, "orderid": "7"}))
+        desk.client.limiter.hold(100)
         placing = asyncio.ensure_future(desk.broker.send(PLACE))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.06)
         held_back = list(desk.sent)
         await placing
-        desk.server.say("cancelorder", (200, {**OK, "orderid": "7"}))
-        await desk.broker.send(CANCEL)
-        return held_back, desk.sent
+        after_silence = list(desk.sent)
+        await desk.broker.send(PLACE)
+        return held_back, after_silence, desk.sent
 
-    assert run(scenario) == ([], ["a"])
+    assert run(scenario) == ([], ["a"], ["a"])
 
 
 def test_the_mode_of_every_answer_is_heard() -> None:
