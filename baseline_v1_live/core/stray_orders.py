@@ -44,11 +44,19 @@ class StrayOrders:
                 self._cancel(stray, Purpose.STOP, "a stop without a position")
             elif self._is_lost_entry(row) and broker_order_id in before:
                 self._cancel(stray, Purpose.ENTRY, "an entry that nobody knows")
+            elif self._state_lost and broker_order_id in before:
+                # Most likely an exit that was being worked: two of them would buy twice.
+                purpose = Purpose.EXIT if row.side is Side.BUY else Purpose.ENTRY
+                self._cancel(stray, purpose, "an order of before the journal was lost", position)
             elif broker_order_id in before and broker_order_id not in self._said:
                 self._said.add(broker_order_id)
                 self._tell(row, "is not ours and is left alone")
             elif bare or broker_order_id not in self._said:
                 self.looked_at.add(broker_order_id)
+
+    @property
+    def _state_lost(self) -> bool:
+        return self.orders.rules.foreign_position == "ours"
 
     def _is_lost_entry(self, row: BrokerOrder) -> bool:
         adopts = self.orders.rules.foreign_position != "alert"
@@ -71,8 +79,12 @@ class StrayOrders:
         self.positions.changed[position.position_id] = position
         self._tell(stray.row, "covers what we hold and is taken over as its stop")
 
-    def _cancel(self, stray: OrderNotOurs, purpose: Purpose, why: str) -> None:
-        order = self.orders.take_over(stray.row, purpose, "", stray.filled)
+    def _cancel(
+        self, stray: OrderNotOurs, purpose: Purpose, why: str, position: Position | None = None
+    ) -> None:
+        closes = position is not None and purpose is Purpose.EXIT
+        name = position.position_id if position is not None and closes else ""
+        order = self.orders.take_over(stray.row, purpose, name, stray.filled)
         # Should it fill on the way, the position has to be stopped somewhere.
         trigger, limit_bp = stray.row.trigger_price_paise, self.orders.rules.stop_pct_max_bp
         tick_paise = self.orders.contracts[order.symbol].tick_paise

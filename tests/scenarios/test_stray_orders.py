@@ -239,3 +239,21 @@ def test_a_foreign_short_without_a_price_is_asked_for_at_a_moderate_pace() -> No
     desk.clock("10:05:00")
 
     assert 1 < len(desk.of(FetchQuote)) <= 60
+
+
+def test_after_a_lost_journal_an_exit_that_still_works_is_cancelled() -> None:
+    """An exit that was being chased when the journal was lost buys nothing beside its successor."""
+    desk = Desk(rules=Rules(foreign_position="ours"))
+    desk.clock("09:15:30")
+    desk.tick(C260, 120.0)
+    desk.bought_elsewhere[C260] = -650
+    desk.stray("exit-0001", C260, 650, 0.0, 119.0, order_type=OrderType.LIMIT)
+    desk.take()
+    desk.clock("09:16:05")
+    assert "cancel exit-0001" in desk.take()
+    desk.fill("exit-0001", 325, 119.0)
+    desk.cancelled("exit-0001")
+
+    held = desk.position(C260)
+    assert held is not None
+    assert held.open_quantity == 325
