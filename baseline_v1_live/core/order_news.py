@@ -149,6 +149,10 @@ class OrderNews(OrderRequests):
                 self.ask(order)
         return order
 
+    def on_news(self, event: OrderUpdated | Filled) -> Order | None:
+        """What the stream says of an order, of whatever kind; returns the order when it is ours."""
+        return self.on_filled(event) if isinstance(event, Filled) else self.on_updated(event)
+
     def on_filled(self, event: Filled) -> Order | None:
         """Fills of an order so far, from the trade book; returns it when it is ours."""
         order = self._find(event)

@@ -130,6 +130,15 @@ class Reconciler:
             Level.ALERT, "RECONCILE", f"books not readable: {message}", "snapshot_failed"
         )
 
+    def on_order_news(self, event: OrderUpdated | Filled) -> None:
+        """What the stream says of an order. It tells of the whole account: somebody else's order where
+        we hold something is a reason to look at the books now.
+        """
+        ours = self.orders.on_news(event)
+        known = self.completed_ms is not None
+        if ours is None and known and self.positions.held(event.symbol) is not None:
+            self.ask("an order of somebody else", afresh=True)
+
     def on_snapshot(self, snapshot: SnapshotTaken) -> None:
         """Compare a complete snapshot with our beliefs and resolve every finding."""
         self._asked_ms = None

@@ -44,6 +44,8 @@ class StrayOrders:
                 self._cancel(stray, Purpose.STOP, "a stop without a position")
             elif self._is_lost_entry(row) and broker_order_id in before:
                 self._cancel(stray, Purpose.ENTRY, "an entry that nobody knows")
+            elif _is_stop(row) and self._state_lost and theirs < 0:
+                self.looked_at.add(broker_order_id)  # It covers, and will fit when that is adopted.
             elif self._state_lost and broker_order_id in before:
                 # Most likely an exit that was being worked: two of them would buy twice.
                 purpose = Purpose.EXIT if row.side is Side.BUY else Purpose.ENTRY

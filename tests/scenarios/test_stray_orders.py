@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import BrokerStatus, FetchQuote, Level, OrderType, Purpose, Side
+from baseline_v1_live.core.messages import (
+    BrokerStatus,
+    FetchQuote,
+    Level,
+    OrderType,
+    OrderUpdated,
+    Purpose,
+    Side,
+)
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
 from tests.harness import Desk
@@ -257,3 +265,28 @@ def test_after_a_lost_journal_an_exit_that_still_works_is_cancelled() -> None:
     held = desk.position(C260)
     assert held is not None
     assert held.open_quantity == 325
+
+
+def test_after_a_lost_journal_the_stop_stays_until_its_short_is_adopted() -> None:
+    """Without a price the short cannot be adopted yet; its resting stop is not taken away meanwhile."""
+    desk = Desk(rules=Rules(foreign_position="ours"))
+    desk.bought_elsewhere[C260] = -650
+    desk.stray("stop-0001", C260, 650, 145.00, 148.00)
+    desk.clock("09:16:30")
+    assert desk.take() == []
+    desk.quote(C260, 120.0)
+    desk.advance(5)
+
+    assert desk.take() == []
+    assert desk.state("stop-0001") is OrderState.TRIGGER_PENDING
+
+
+def test_somebody_elses_order_where_we_hold_something_has_the_books_read_at_once() -> None:
+    """A purchase by hand is told by the stream, and found out within two seconds."""
+    desk = short_desk()
+    desk.advance(0.5)
+    desk.bought_elsewhere[C260] = 650
+    desk.feed(OrderUpdated(broker_order_id="H1", symbol=C260, status=BrokerStatus.COMPLETE))
+    desk.advance(2)
+
+    assert "cancel stop-0002" in desk.take()
