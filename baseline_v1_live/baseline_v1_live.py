@@ -13,7 +13,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,13 +36,12 @@ from baseline_v1_live.core.session import (
 )
 from baseline_v1_live.core.session_state import SessionState, capture, restore
 from baseline_v1_live.live_journal import DayJournals, Opened
+from baseline_v1_live.live_machine import Machine, Queue
 from baseline_v1_live.live_start import RunOptions, Start, StartError, moment, stored_day, wake_ms
 from baseline_v1_live.live_wiring import Wiring, request_record
-from baseline_v1_live.runtime.clock import Clock, ClockError, FollowedClock, RealClock
-from baseline_v1_live.runtime.commits import CommitQueue
-from baseline_v1_live.runtime.control import ControlServer
+from baseline_v1_live.runtime.clock import ClockError, FollowedClock
 from baseline_v1_live.runtime.day import LiveDay
-from baseline_v1_live.runtime.instance import InstanceLock, InstanceLocked
+from baseline_v1_live.runtime.instance import InstanceLocked
 from baseline_v1_live.runtime.log_file import LOG_NAME, log_to
 from baseline_v1_live.runtime.modes import ExitCode
 from baseline_v1_live.runtime.recovery import SessionKeeper, Universe, universe_record
@@ -66,15 +65,17 @@ async def run_live(
     on_notice: Callable[[Notify, int], None] | None = None,
     on_engine: Callable[[Engine], None] | None = None,
     rules: Rules | None = None,
+    machine: Machine | None = None,
 ) -> ExitCode:
     """Run until the process is told to stop, or (``exit_when_closed``) until the session is over.
 
     ``write`` takes lines for people. ``on_notice`` hears what the bot says with its instant instead,
     and ``on_engine`` gets each day's engine once it exists; both for programs that show a run.
-    ``rules`` stand in for those of the settings.
+    ``rules`` stand in for those of the settings, ``machine`` for the real one.
     Raises StartError, InstanceLocked, JournalError and ClockError, each of one line.
     """
-    return await _Bot(settings, options, write, on_notice, on_engine, rules).run()
+    bot = _Bot(settings, options, write, on_notice, on_engine, rules, machine or Machine())
+    return await bot.run()
 
 
 def run_process(settings: Settings, options: RunOptions) -> ExitCode:
@@ -111,12 +112,14 @@ class _Bot:
         on_notice: Callable[[Notify, int], None] | None,
         on_engine: Callable[[Engine], None] | None,
         rules: Rules | None,
+        machine: Machine,
     ) -> None:
         self.settings, self.options = settings, options
         self.rules = rules or settings.rules()
         self.folder = settings.state_dir / options.mode
         self._write, self._on_notice, self._on_engine = write, on_notice, on_engine
-        self._clock: Clock = RealClock()
+        self._machine = machine
+        self._clock = machine.clock()
         self._stop = asyncio.Event()
         self._wiring: Wiring | None = None
         self._disk_lost = False
@@ -129,10 +132,9 @@ class _Bot:
 
     async def run(self) -> ExitCode:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._catch_signals()
+        self._machine.catch_signals(self._on_signal)
         async with AsyncExitStack() as stack:
-            lock = InstanceLock(self.folder).acquire(self._clock.now_ms())
-            stack.callback(lock.release)
+            stack.callback(self._machine.lock(self.folder, self._clock.now_ms()))
             if self.options.sim_clock is not None:
                 clock = FollowedClock(self.options.sim_clock)
                 await clock.start()
@@ -153,11 +155,6 @@ class _Bot:
                     code = ExitCode.FAILED  # The writer still holds the journal.
                 if code is not None:
                     return code
-
-    def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, number)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
@@ -188,7 +185,7 @@ class _Bot:
         """A trading day from its first phase to its end; None: go on with the next one."""
         if self.options.sim_clock is None:
             # Anew each day: the machine may have slept, or its time may have been put right.
-            self._clock = RealClock()
+            self._clock = self._machine.clock()
             self._start = Start(self.settings, self.options, self._clock, self._say)
         date = ist_date(self._clock.now_ms())
         journals = DayJournals(self.folder, self._clock.now_ms, self._say)
@@ -198,7 +195,7 @@ class _Bot:
             stack.callback(self._close_journal, opened.journal)
             stored, universe, state = opened.stored, opened.stored.universe, opened.stored.state
             self._stored, self._unknown = state, opened.state_lost
-            queue = CommitQueue(opened.steps)
+            queue = self._machine.queue(opened.steps)
             stack.push_async_callback(self._close_queue, queue)
             client = self._client(queue, stored.last_request_id)
             stack.push_async_callback(client.close)
@@ -207,7 +204,13 @@ class _Bot:
                 return await self._wait_for_next_day(client, today)
             session = self._start.session(today)
             wiring = Wiring(
-                self.settings, self.options.mode, client, self._clock, self.folder, self._say
+                self.settings,
+                self.options.mode,
+                client,
+                self._clock,
+                self.folder,
+                self._say,
+                machine=self._machine,
             )
             self._wiring = wiring
             fresh = universe is None
@@ -260,7 +263,7 @@ class _Bot:
         if not self._disk_lost:
             journal.close()
 
-    async def _close_queue(self, queue: CommitQueue) -> None:
+    async def _close_queue(self, queue: Queue) -> None:
         if not await queue.close():
             self._disk_lost = True
             self._say(
@@ -294,13 +297,7 @@ class _Bot:
             "books",
             f"read and compared: {held} positions, {working} working orders; {engine.state}",
         )
-        control = ControlServer(self.folder, day)
-        try:
-            await control.start()
-            stack.push_async_callback(control.stop)
-        except OSError as error:
-            # What is held must be looked after all the same; the kill switch file works without it.
-            self._say("control", f"status, pause and the like do not work now: {error}")
+        await self._serve_control(day, stack)
         day.open()
         self._say("feed", f"subscribing {len(engine.market.symbols)} symbols and the index")
         wanting = len(engine.market.minutes_missing)
@@ -310,10 +307,24 @@ class _Bot:
             )
         self._say("running", f"square-off at {clock_text(engine.session.square_off_ms)}")
 
+    async def _serve_control(self, day: LiveDay, stack: AsyncExitStack) -> None:
+        control = self._machine.control(self.folder, day)
+        try:
+            await control.start()
+            stack.push_async_callback(control.stop)
+        except OSError as error:
+            # What is held must be looked after all the same; the kill switch file works without it.
+            self._say("control", f"status, pause and the like do not work now: {error}")
+
+    async def _wait(self, until_ms: int) -> None:
+        """Until the clock shows an instant, or a signal comes."""
+        while not self._stop.is_set() and (left_ms := until_ms - self._clock.now_ms()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._clock.real_s(left_ms) + 0.001)
+
     async def _live(self, day: LiveDay, today: TradingDay) -> ExitCode | None:
         """Until a signal, or the session's end."""
-        while not self._stop.is_set() and not day.closed:
-            await asyncio.sleep(0.05)
+        await self._wait(day.engine.session.close_ms)
         if self._stop.is_set():
             return await self._end(day)
         left = self._unexplained(day)
@@ -340,8 +351,7 @@ class _Bot:
         """From the close to the next date: nothing trades, but people may ask."""
         next_ms = wake_ms(today.date, today.following)
         self._say("waiting", f"for the next day, until {moment(next_ms)}")
-        while not self._stop.is_set() and self._clock.now_ms() < next_ms:
-            await asyncio.sleep(0.05)
+        await self._wait(next_ms)
         return ExitCode.DONE if self._stop.is_set() else None
 
     async def _end(self, day: LiveDay) -> ExitCode:
@@ -395,7 +405,7 @@ class _Bot:
 
     # ------------------------------------------------------------ phases
 
-    def _client(self, queue: CommitQueue, last_request_id: int) -> OpenAlgoClient:
+    def _client(self, queue: Queue, last_request_id: int) -> OpenAlgoClient:
         key = self.settings.openalgo_api_key
         if key is None:
             raise StartError(
@@ -420,6 +430,7 @@ class _Bot:
             now_ms=clock.now_ms,
             sleep=clock.sleep,
             first_request_id=last_request_id + 1,
+            open_session=self._machine.open_session,
         )
 
     async def _wait_for_next_day(

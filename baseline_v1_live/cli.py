@@ -45,6 +45,8 @@ class _Commands(TyperGroup):
         research = importlib.import_module("baseline_v1_live.cli_research")
         for name, command in typer.main.get_group(research.app).commands.items():
             self.commands.setdefault(name, command)
+        simulate = importlib.import_module("baseline_v1_live.cli_simulate")
+        self.commands.setdefault("simulate", typer.main.get_command(simulate.app))
 
 
 app = typer.Typer(

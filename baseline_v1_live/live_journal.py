@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -130,12 +129,13 @@ class DayJournals:
         return Opened(journal, _Marked(journal, path, date), stored)
 
     async def _open_when_free(self, path: Path) -> Journal:
-        until_s = time.monotonic() + self.LOCK_WAIT_S
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self.LOCK_WAIT_S
         while True:
             try:
                 return Journal.open(path, any_thread=True, busy_timeout_ms=self.BUSY_MS)
             except JournalLockedError as error:
-                left_s = until_s - time.monotonic()
+                left_s = until_s - loop.time()
                 if left_s <= 0:
                     raise
                 self._say(

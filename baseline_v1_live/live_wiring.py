@@ -43,10 +43,10 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.session import Session, at_ist
+from baseline_v1_live.live_machine import Machine, Queue
 from baseline_v1_live.runtime.checks import Check
 from baseline_v1_live.runtime.checks_time import Dated, check_clock
 from baseline_v1_live.runtime.clock import Clock
-from baseline_v1_live.runtime.commits import CommitQueue
 from baseline_v1_live.runtime.console import ConsoleNotifier
 from baseline_v1_live.runtime.day import LiveDay
 from baseline_v1_live.runtime.dry_run import DryRunBroker
@@ -136,7 +136,9 @@ class Wiring:
         clock: Clock,
         folder: Path,
         say: Callable[[str, str], None],
+        machine: Machine,
     ) -> None:
+        self._machine = machine
         self._settings, self._mode, self._client = settings, mode, client
         self._clock, self._folder, self._say = clock, folder, say
         self._gateway: OpenAlgoBroker | None = None
@@ -157,7 +159,7 @@ class Wiring:
     def day(
         self,
         engine: Engine,
-        queue: CommitQueue,
+        queue: Queue,
         keeper: SessionKeeper,
         *,
         first_seq: int,
@@ -169,9 +171,10 @@ class Wiring:
     ) -> LiveDay:
         """The day of an engine, ready to be opened."""
         notices = Notices(write, listener)
-        self._recorder = TickRecorder(
-            self._folder, lambda text: self._alert("TICKS", text, "recorder")
-        )
+        if self._machine.records_ticks:
+            self._recorder = TickRecorder(
+                self._folder, lambda text: self._alert("TICKS", text, "recorder")
+            )
         flat = engine.positions.flat
         driver = LiveDriver(
             engine,
@@ -183,7 +186,7 @@ class Wiring:
             notifier=notices,
             first_seq=first_seq,
             first_state=first_state,
-            on_tick=self._recorder.record,
+            on_tick=None if self._recorder is None else self._recorder.record,
             on_step=self._after_step,
         )
         feeds = Feeds(engine, self._feeds(), self._clock, driver.hear, driver.notice)
@@ -279,6 +282,7 @@ class Wiring:
             on_tick=lambda tick: self._hear_tick(name, tick),
             on_order=self._hear_order if name == MAIN_FEED else lambda _: None,
             on_state=lambda state, reason: self._hear_state(name, state, reason),
+            open_session=self._machine.open_session,
         )
 
     @asynccontextmanager
@@ -292,6 +296,7 @@ class Wiring:
             on_tick=lambda _: None,
             on_order=lambda _: None,
             on_state=lambda _state, _reason: None,
+            open_session=self._machine.open_session,
         )
         await feed.watch([self._settings.underlying])
         task = asyncio.get_running_loop().create_task(feed.run())

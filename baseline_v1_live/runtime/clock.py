@@ -29,12 +29,18 @@ class ClockError(Exception):
 
 
 class Clock(Protocol):
-    """What the time is, and waiting. ``speed``: its seconds in a real one."""
+    """What the time is, and waiting. ``speed``: its seconds in a real one; ``real``: it is the machine's,
+    which can be compared with other people's.
+    """
 
     speed: float
+    real: bool
 
     def now_ms(self) -> int:
         """Epoch milliseconds; never goes back."""
+
+    def off_by_ms(self) -> int:
+        """How far the machine's time has been set away from this clock since the start."""
 
     def real_s(self, duration_ms: int) -> float:
         """Real seconds after which it is worth looking whether a duration has passed."""
@@ -51,6 +57,8 @@ class Clock(Protocol):
 
 class RealClock:
     """The machine's time when the process started, carried on by a clock that nobody sets."""
+
+    real = True
 
     def __init__(self) -> None:
         self.speed = 1.0
@@ -89,6 +97,8 @@ class FollowedClock:
     Between two looks its time is carried on at the published speed; it never goes back, so after a
     simulator has fallen behind it stands until that has caught up.
     """
+
+    real = False
 
     def __init__(self, url: str) -> None:
         self.session: dict[str, object] = {}
@@ -136,6 +146,10 @@ class FollowedClock:
         now_ms = int(self._base_ms + passed_s * self.speed * 1000)
         self._newest_ms = max(self._newest_ms, now_ms)
         return self._newest_ms
+
+    def off_by_ms(self) -> int:
+        """Nobody sets a simulator's time."""
+        return 0
 
     def real_s(self, duration_ms: int) -> float:
         """The duration at the published speed, at most until the next look."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -25,7 +24,7 @@ from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.session import MINUTE_MS, ist_date
 from baseline_v1_live.runtime.checks import Check, Verdict
 from baseline_v1_live.runtime.checks_time import CLOCK_OFF_MAX_MS
-from baseline_v1_live.runtime.clock import Clock, RealClock, wall_ms
+from baseline_v1_live.runtime.clock import Clock, wall_ms
 from baseline_v1_live.runtime.feeds import Feeds
 from baseline_v1_live.runtime.instance import KillFile
 from baseline_v1_live.runtime.live import LiveDriver
@@ -198,7 +197,7 @@ class LiveDay:
 
     def _look_for_kill(self) -> None:
         dates = {self.engine.session.date}
-        if not isinstance(self._clock, RealClock):
+        if not self._clock.real:
             # Who sets the switch without asking the bot knows the machine's date only.
             dates.add(ist_date(wall_ms()))
         if self._killed or not any(self._kill_file.is_set(date) for date in dates):
@@ -220,7 +219,7 @@ class LiveDay:
         self._clock_off = problem is not None
 
     def _clock_problem(self) -> str | None:
-        if not isinstance(self._clock, RealClock):
+        if not self._clock.real:
             return None
         off_ms = self._clock.off_by_ms()
         if abs(off_ms) > CLOCK_OFF_MAX_MS:
@@ -305,9 +304,10 @@ class LiveDay:
         await self.driver.close()
 
     async def _until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
         while not reached():
-            if time.monotonic() >= deadline:
+            if loop.time() >= deadline:
                 return False
             await asyncio.sleep(0.01)
         return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -119,6 +118,7 @@ class LiveDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._late_steps = 0
+        self._loop = asyncio.get_running_loop()
         self._failed_s = -calm_s
         self._calm_s = calm_s
         self._closed = False
@@ -277,7 +277,7 @@ class LiveDriver:
             self._trust()
         else:
             self._keeper.store_all_again(self.engine)
-            self._failed_s = time.monotonic()
+            self._failed_s = self._loop.time()
             self._doubt(str(error) or repr(error))
 
     def _doubt(self, problem: str) -> None:
@@ -295,7 +295,7 @@ class LiveDriver:
         """Entries are allowed again once no step has failed for a while: on a full disk small ones still
         fit.
         """
-        if self._late_steps and time.monotonic() >= self._failed_s + self._calm_s:
+        if self._late_steps and self._loop.time() >= self._failed_s + self._calm_s:
             self._late_steps = 0
             self.hear(EntriesAllowed(cause=JOURNAL))
 

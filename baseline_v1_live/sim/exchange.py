@@ -38,8 +38,8 @@ from baseline_v1_live.core.messages import (
     TakeSnapshot,
     Tick,
 )
+from baseline_v1_live.sim.resting_order import RestingOrder
 
-_OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 _REFERENCE_WINDOW_MS = 30_000
 _PROTECTION_BP = 4_000
 _LOW_PRICE_PAISE = 5_000
@@ -64,35 +64,6 @@ class ExchangeModel:
     price_protection: bool = True
     open_ms: int | None = None
     close_ms: int | None = None
-
-
-@dataclass(kw_only=True)
-class RestingOrder:
-    """An order that the exchange took: as it stands in its book, or as it ended."""
-
-    order_id: str
-    broker_order_id: str
-    symbol: str
-    side: Side
-    order_type: OrderType
-    quantity: int
-    trigger_price_paise: int
-    limit_price_paise: int
-    placed_at_ms: int
-    status: BrokerStatus
-    filled_quantity: int = 0
-    filled_value_paise: int = 0
-    message: str = ""
-
-    @property
-    def over(self) -> bool:
-        """Whether it can fill no more."""
-        return self.status in _OVER
-
-    @property
-    def remaining(self) -> int:
-        """Units that are not filled."""
-        return self.quantity - self.filled_quantity
 
 
 @dataclass
@@ -277,6 +248,38 @@ class Exchange:
             self._refuse(command.order_id, Request.QUERY, "order not found", at_ms)
         else:
             self._report(order, at_ms, proven=True)
+
+    # ------------------------------------------------------------ what the market may do at any time
+
+    def execute(self, broker_order_id: str, quantity: int, price_paise: int, at_ms: int) -> None:
+        """Trade a part of an order at a price, whatever its state: brokers have reported executions of
+        orders that they had called cancelled.
+        """
+        order = self.orders[broker_order_id]
+        quantity = min(quantity, order.quantity - order.filled_quantity)
+        if quantity <= 0:
+            return
+        order.filled_quantity += quantity
+        order.filled_value_paise += quantity * price_paise
+        if order.remaining == 0:
+            order.status = BrokerStatus.COMPLETE
+            self._drop(order)
+        signed = quantity if order.side is Side.BUY else -quantity
+        self.positions[order.symbol] = self.positions.get(order.symbol, 0) + signed
+        self._report(order, at_ms)
+
+    def reject(self, broker_order_id: str, message: str, at_ms: int) -> None:
+        """Throw an order out after it was taken, as a broker's risk system does."""
+        order = self.orders[broker_order_id]
+        if not order.over:
+            order.status, order.message = BrokerStatus.REJECTED, message
+            self._drop(order)
+            self._report(order, at_ms)
+
+    def _drop(self, order: RestingOrder) -> None:
+        book = self._book.get(order.symbol, [])
+        if order in book:
+            book.remove(order)
 
     # ------------------------------------------------------------ checks
 

@@ -31,7 +31,8 @@ from baseline_v1_live.core.messages import (
     Tick,
 )
 from baseline_v1_live.runtime.ports import ToBroker
-from baseline_v1_live.sim.exchange import Exchange, ExchangeModel, RestingOrder
+from baseline_v1_live.sim.exchange import Exchange, ExchangeModel
+from baseline_v1_live.sim.resting_order import RestingOrder
 
 _log = logging.getLogger(__name__)
 

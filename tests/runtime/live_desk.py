@@ -71,6 +71,8 @@ class HandClock:
     ``wanted_ms`` is what was waited for last.
     """
 
+    real = False
+
     def __init__(self, now_ms: int = START_MS, speed: float = 1.0, look_s: float = _LOOK_S) -> None:
         self.speed = speed
         self._look_s = look_s
@@ -79,6 +81,9 @@ class HandClock:
 
     def now_ms(self) -> int:
         return self.ms
+
+    def off_by_ms(self) -> int:
+        return 0
 
     def pace_ms(self) -> int:
         return self.ms

@@ -16,7 +16,7 @@ import msgspec
 
 from baseline_v1_live.adapters.openalgo import proof
 from baseline_v1_live.adapters.openalgo.limiter import OrderLimiter, Urgency, urgency_of
-from baseline_v1_live.adapters.openalgo.transport import Exchanged, Transport
+from baseline_v1_live.adapters.openalgo.transport import Exchanged, OpenSession, Transport
 from baseline_v1_live.adapters.openalgo.wire import books, data, outcomes, requests
 from baseline_v1_live.adapters.openalgo.wire.books import Book, OrderRow, SnapshotRead
 from baseline_v1_live.adapters.openalgo.wire.data import Funds, Holiday, Quotes, SessionHours
@@ -82,11 +82,17 @@ class OpenAlgoClient:
         now_ms: Callable[[], int] = wall_ms,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         first_request_id: int = 1,
+        open_session: OpenSession | None = None,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self.limiter = limiter or OrderLimiter()
         self._transport = Transport(
-            base_url, api_key, observer=observer, now_ms=now_ms, first_request_id=first_request_id
+            base_url,
+            api_key,
+            observer=observer,
+            now_ms=now_ms,
+            first_request_id=first_request_id,
+            open_session=open_session,
         )
         self._now_ms = now_ms
         self._sleep = sleep

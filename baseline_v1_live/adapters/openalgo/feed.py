@@ -11,14 +11,13 @@ import contextlib
 import itertools
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
 
 import aiohttp
 import msgspec
 
-from baseline_v1_live.adapters.openalgo.transport import Secret
+from baseline_v1_live.adapters.openalgo.transport import OpenSession, Secret
 from baseline_v1_live.adapters.openalgo.wire import stream
 from baseline_v1_live.adapters.openalgo.wire.stream import (
     DEPTH,
@@ -82,6 +81,7 @@ class Feed:
         on_state: Callable[[FeedState, str], None],
         times: FeedTimes | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        open_session: OpenSession | None = None,
     ) -> None:
         self.state = FeedState.CLOSED
         self.refused: dict[str, str] = {}
@@ -92,6 +92,7 @@ class Feed:
         self._on_tick, self._on_order, self._on_state = on_tick, on_order, on_state
         self._times = times or FeedTimes()
         self._sleep = sleep
+        self._open_session = open_session or _open_session
         self._wanted: dict[int, set[str]] = {QUOTE: set(), DEPTH: set()}
         self._asked: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._orders_asked = False
@@ -131,7 +132,7 @@ class Feed:
     async def run(self) -> None:
         """Keep the stream up until ``close``. Raises only what a callback raises."""
         try:
-            async with aiohttp.ClientSession(trust_env=False) as session:
+            async with self._open_session() as session:
                 await self._keep_up(session)
         finally:
             self._tell(FeedState.CLOSED, "")
@@ -278,8 +279,8 @@ class Feed:
                 if self._answer_due is None:
                     self._answer_due = self._deadline()
                     await self._send(socket, stream.ping(wall_ms()))
-            elif time.monotonic() < self._answer_due:
-                await asyncio.sleep(self._answer_due - time.monotonic())
+            elif (left_s := self._answer_due - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(left_s)
             else:
                 self._mute = True
                 await socket.close()
@@ -288,7 +289,7 @@ class Feed:
         await socket.send_str(json.dumps(body))
 
     def _deadline(self) -> float:
-        return time.monotonic() + self._times.answer_s
+        return asyncio.get_running_loop().time() + self._times.answer_s
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not past ``close``."""
@@ -305,3 +306,7 @@ class Feed:
     def _tell(self, state: FeedState, reason: str) -> None:
         self.state = state
         self._on_state(state, reason)
+
+
+def _open_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(trust_env=False)

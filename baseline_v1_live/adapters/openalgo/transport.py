@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -29,6 +28,9 @@ KEPT_CHARACTERS = 2_000
 # Idle connections are dropped before the gateway's own server drops them (gunicorn: 2 s): an order
 # written into a connection that is just being closed would have an unknown outcome.
 IDLE_S = 1.0
+
+
+OpenSession = Callable[[], aiohttp.ClientSession]
 
 
 class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +88,14 @@ class Transport:
         observer: Callable[[Exchanged], None] | None = None,
         now_ms: Callable[[], int] = wall_ms,
         first_request_id: int = 1,
+        open_session: OpenSession | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/api/v1/"
         self._key = Secret(api_key)
         self._observer = observer
         self._now_ms = now_ms
         self._numbers = itertools.count(first_request_id)
+        self._open_session = open_session or _open_session
         self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:
@@ -117,7 +121,8 @@ class Transport:
     async def post(self, path: str, body: Body, timeout_s: float) -> Reply:
         """Send one question and read its whole answer within ``timeout_s`` seconds."""
         number, started_ms = next(self._numbers), self._now_ms()
-        clock = time.monotonic()
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
         reply = await self._post(path, body, timeout_s)
         if self._observer is not None:
             exchanged = Exchanged(
@@ -128,7 +133,7 @@ class Transport:
                 received=reply.text[:KEPT_CHARACTERS],
                 failure=reply.failure,
                 started_at_ms=started_ms,
-                took_ms=round((time.monotonic() - clock) * 1000),
+                took_ms=round((loop.time() - started_s) * 1000),
                 date_ms=reply.date_ms,
             )
             try:
@@ -160,11 +165,15 @@ class Transport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_S, limit=32)
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-            )
+            self._session = self._open_session()
         return self._session
+
+
+def _open_session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_S, limit=32)
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+    )
 
 
 async def _read(stream: aiohttp.StreamReader) -> str | None:

@@ -242,6 +242,18 @@ class Venue:
         self._send(CancelOrder(order_id=orderid, broker_order_id=order.exchange_id))
         return order
 
+    def execute(self, orderid: str, quantity: int, price_paise: int) -> None:
+        """Let the exchange trade a part of an order, whatever its state."""
+        self.exchange.execute(
+            self.books.orders[orderid].exchange_id, quantity, price_paise, self.now_ms
+        )
+        self._absorb(None)
+
+    def reject(self, orderid: str, message: str) -> None:
+        """Let the broker throw out an order that it had taken."""
+        self.exchange.reject(self.books.orders[orderid].exchange_id, message, self.now_ms)
+        self._absorb(None)
+
     def take_updates(self) -> list[dict[str, Any]]:
         """The order updates that nobody has published yet, oldest first."""
         taken, self._outbox = self._outbox, []

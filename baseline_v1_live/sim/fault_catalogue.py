@@ -1,0 +1,93 @@
+"""Every trouble that a simulated day can have, by name: what it is, and when it strikes.
+
+``REQUEST`` strikes single calls, ``MESSAGE`` single messages of the stream, each by chance. ``PERIOD``
+lasts a while, ``MOMENT`` happens at an instant, ``DAY`` is in the tape itself.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """When a trouble strikes."""
+
+    REQUEST = "request"
+    MESSAGE = "message"
+    PERIOD = "period"
+    MOMENT = "moment"
+    DAY = "day"
+
+
+class Trouble(NamedTuple):
+    """One trouble; ``what`` is one sentence for people."""
+
+    name: str
+    kind: Kind
+    what: str
+
+
+_R, _M, _P, _A, _D = Kind.REQUEST, Kind.MESSAGE, Kind.PERIOD, Kind.MOMENT, Kind.DAY
+
+TROUBLES: tuple[Trouble, ...] = (
+    # the order path
+    Trouble("answer_lost", _R, "an order message is carried out and its answer is lost"),
+    Trouble("request_lost", _R, "an order message is lost on its way"),
+    Trouble("acceptance_late", _R, "an order message reaches the broker up to 130 s later"),
+    Trouble("answer_late", _R, "an answer comes up to 20 s later"),
+    Trouble("error_500", _R, "a call ends in HTTP 500, carried out or not"),
+    Trouble("html", _R, "a call is answered by a web page, carried out or not"),
+    Trouble("cut_json", _R, "an answer is cut in the middle"),
+    Trouble("no_id", _R, "an order is accepted without an id"),
+    Trouble("refused", _R, "an order is refused"),
+    Trouble("stop_refused", _R, "a protective stop is refused at placement"),
+    Trouble("rejected_later", _R, "an order is accepted and thrown out a moment later"),
+    Trouble("stop_rejected_at_trigger", _R, "a protective stop is thrown out when it triggers"),
+    Trouble("fill_during_cancel", _R, "an order fills just before its cancellation arrives"),
+    Trouble("fill_during_modify", _R, "an order fills in part just before its change arrives"),
+    Trouble("fill_after_cancel", _R, "an order that was called cancelled fills all the same"),
+    Trouble("rate_limited", _P, "every call is answered 429"),
+    # the books
+    Trouble("book_fails", _R, "one of the three books cannot be read"),
+    Trouble("book_empty", _R, "one of the three books comes empty"),
+    # the gateway as a whole
+    Trouble("gateway_down", _P, "nothing listens at the gateway"),
+    Trouble("gateway_hangs", _P, "the gateway takes calls and does not answer"),
+    Trouble("login_over", _P, "every call is refused with 403"),
+    # the stream
+    Trouble("updates_lost", _M, "order updates are lost"),
+    Trouble("updates_twice", _M, "order updates come twice"),
+    Trouble("updates_shuffled", _M, "order updates come late and out of order"),
+    Trouble("stream_cut", _A, "the stream is cut"),
+    Trouble("stream_silent", _P, "the stream stays connected and sends no prices"),
+    Trouble("symbol_stalled", _P, "one symbol's prices stop"),
+    Trouble("old_ticks", _A, "ticks of before are sent again"),
+    Trouble(
+        "garbage_ticks", _A, "ticks that are no prices: zero, negative, absurd, the index's level"
+    ),
+    # the market
+    Trouble("small_sizes", _D, "few lots are offered, so that orders fill in parts"),
+    Trouble("jumps", _D, "prices jump over stops and limits"),
+    Trouble("halt", _D, "the whole market stands still for minutes"),
+    Trouble("broker_square_off", _A, "the broker closes everything before we do"),
+    # the process and its disk
+    Trouble("killed", _A, "the process is killed between two of its steps and started again"),
+    Trouble("killed_at_commit", _A, "the process is killed just before or after a commit"),
+    Trouble("terminated", _A, "the process is told to stop, and started again"),
+    Trouble("disk_full", _P, "the disk takes nothing"),
+    Trouble("disk_slow", _P, "a commit takes seconds"),
+    Trouble("journal_damaged", _A, "the process is killed, and its journal is damaged"),
+    Trouble("clock_set", _P, "somebody sets the machine's time"),
+    Trouble("messenger_dead", _P, "nothing that the bot says can be delivered"),
+    # people and third parties
+    Trouble("closed_by_hand", _A, "somebody buys back a position of ours, or a part"),
+    Trouble("added_by_hand", _A, "somebody sells more of what we hold"),
+    Trouble("stop_cancelled_by_hand", _A, "somebody cancels a stop of ours"),
+    Trouble("stop_moved_by_hand", _A, "somebody changes a stop of ours"),
+    Trouble("order_by_hand", _A, "somebody places an order of his own in our symbols"),
+    Trouble("paused", _A, "the operator pauses, and resumes later"),
+    Trouble("flattened", _A, "the operator has everything closed, and resumes later"),
+    Trouble("kill_switch", _A, "the operator ends the day"),
+)
+BY_NAME = {trouble.name: trouble for trouble in TROUBLES}

@@ -1,0 +1,48 @@
+"""The bot's clock on a simulated loop: the loop's own seconds, from a given instant on."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class SimulatedClock:
+    """A Clock (runtime/clock.py) whose seconds are those of the running simulated loop.
+
+    ``step_ms`` is by how much somebody has set the machine's time away; this clock, like the real one,
+    counts from its start and does not follow.
+    """
+
+    real = True
+
+    def __init__(self, start_ms: int) -> None:
+        self.speed = 1.0
+        self.step_ms = 0
+        self._start_ms = start_ms
+        self._loop = asyncio.get_running_loop()
+        self._mark_s = self._loop.time()
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds."""
+        # Half a microsecond more, because sums of seconds fall a little short of whole milliseconds.
+        return self._start_ms + int((self._loop.time() - self._mark_s) * 1000 + 0.0005)
+
+    def off_by_ms(self) -> int:
+        """How far the machine's time has been set away from this clock."""
+        return self.step_ms
+
+    def real_s(self, duration_ms: int) -> float:
+        """The duration itself."""
+        return max(duration_ms, 0) / 1000
+
+    def pace_ms(self) -> int:
+        """Milliseconds of the loop."""
+        return int(self._loop.time() * 1000 + 0.0005)
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause."""
+        await asyncio.sleep(seconds)
+
+    async def sleep_until(self, at_ms: int) -> None:
+        """Wait until this clock shows an instant."""
+        while (left_ms := at_ms - self.now_ms()) > 0:
+            await asyncio.sleep(left_ms / 1000)
