@@ -49,7 +49,7 @@ from baseline_v1_live.config_fields import (
 )
 from baseline_v1_live.config_fields import ConfigError as ConfigError
 from baseline_v1_live.config_fields import scrub as scrub
-from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.rules import ExitPolicy, Rules
 from baseline_v1_live.core.session import CUTOFF_MARGIN_S, Session, make_session
 
 DEFAULT_ENV_FILE = Path(".env")
@@ -163,11 +163,20 @@ class Settings(BaseSettings):
     r_confirm_s: Decimal = seconds("1", "0", "60", "Time between two evaluations of R.")
     r_net_of_charges: bool = setting(False, "Count estimated charges in R.", FLAG)
     brokerage_per_order: Decimal = rupees("20", "0", "1000", "Brokerage in estimated charges.")
-    exit_policy: Literal["market"] = setting(
-        "market",
-        "How positions are closed.",
-        "market (staged, fixed and trailing are not in this version)",
+    exit_policy: ExitPolicy = setting(
+        ExitPolicy.MARKET, "How a profit is taken.", "market, staged, fixed or trailing"
     )
+    staged_r: Steps = setting(
+        (Decimal(3), Decimal(4)),
+        "Profits of the day that buy back a part.",
+        "rising numbers greater than 0 and at most 100, with commas, such as 3,4",
+        "R",
+        min_length=1,
+    )
+    staged_part_pct: Decimal = percent("40", "1", "100", "That part, of the original quantity.")
+    fixed_target_r: Decimal = in_r("2", "0.1", "100", "A position's target, in its own risk.")
+    trailing_arm_r: Decimal = in_r("4", "0.1", "100", "Profit of the day that arms trailing.")
+    trailing_gap_r: Decimal = in_r("1", "0.1", "100", "Fall from the peak that closes all.")
     exit_tries: int = whole(3, 1, 100, "times", "Quick tries of a refused exit.")
     exit_retry_s: Decimal = seconds("2", "0.1", "60", "Pause between the quick tries.")
     exit_retry_late_s: Decimal = seconds("5", "0.1", "60", "Pause between the tries after them.")
@@ -251,7 +260,7 @@ class Settings(BaseSettings):
             raise ValueError("not a token")
         return value
 
-    @field_validator("chase_steps_pct")
+    @field_validator("chase_steps_pct", "staged_r")
     @classmethod
     def _rises(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
         if any(later <= earlier for earlier, later in itertools.pairwise(value)):
@@ -296,6 +305,12 @@ class Settings(BaseSettings):
                 "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are of use only together: "
                 "there are no messages"
             )
+        never = [text_of(level) for level in self.staged_r if level >= self.day_target_r]
+        if self.exit_policy is ExitPolicy.STAGED and never:
+            lines.append(
+                f"STAGED_R ({','.join(never)}) is not below DAY_TARGET_R "
+                f"({text_of(self.day_target_r)}), which closes all first"
+            )
         if not self.paper_trading and self.broker_mis_cutoff is None:
             lines.append(NO_CUTOFF)
         return tuple(lines)
@@ -334,6 +349,12 @@ class Settings(BaseSettings):
             r_confirm_ms=_scaled(self.r_confirm_s, 1000),
             r_net_of_charges=self.r_net_of_charges,
             brokerage_per_order_paise=_scaled(self.brokerage_per_order, 100),
+            exit_policy=self.exit_policy,
+            staged_r_milli=tuple(_scaled(level, 1000) for level in self.staged_r),
+            staged_part_bp=_scaled(self.staged_part_pct, 100),
+            fixed_target_r_milli=_scaled(self.fixed_target_r, 1000),
+            trailing_arm_r_milli=_scaled(self.trailing_arm_r, 1000),
+            trailing_gap_r_milli=_scaled(self.trailing_gap_r, 1000),
             exit_tries=self.exit_tries,
             exit_retry_ms=_scaled(self.exit_retry_s, 1000),
             exit_retry_late_ms=_scaled(self.exit_retry_late_s, 1000),

@@ -132,18 +132,27 @@ class OrderManager(OrderNews):
         *,
         purpose: Purpose = Purpose.EXIT,
         position_id: str = "",
+        limit_price_paise: int = 0,
     ) -> Order | None:
-        """As ``place_market_order``, for a known position; returns the order."""
+        """As ``place_market_order``, for a known position, with a limit price where one is given;
+        returns the order.
+        """
         if action not in (Side.BUY, Side.SELL):
             self.say(Level.ALERT, "MARKET-EXIT", f"{symbol} not sent: action {action!r}")
             return None
-        self.say(Level.LOG, "MARKET-EXIT", f"{symbol} qty={quantity} reason={reason}")
+        text = f"{symbol} qty={quantity} reason={reason}"
+        if limit_price_paise:
+            limit = rupee_text(limit_price_paise)
+            self.say(Level.LOG, "LIMIT-EXIT", f"{text} limit={limit}")
+        else:
+            self.say(Level.LOG, "MARKET-EXIT", text)
         return self.place(
             symbol=symbol,
             side=Side(action),
-            order_type=OrderType.MARKET,
+            order_type=OrderType.LIMIT if limit_price_paise else OrderType.MARKET,
             purpose=purpose,
             quantity=quantity,
+            limit_price_paise=limit_price_paise,
             reason=reason,
             position_id=position_id,
         )
@@ -259,6 +268,8 @@ class OrderManager(OrderNews):
                 yield order.query_due_ms
             if order.change:
                 yield order.change.sent_at_ms + NO_ANSWER_MS
+            elif order.change_retry_at_ms > self.now_ms:
+                yield order.change_retry_at_ms
             due = self._cancel_at(order) if order.cancel_wanted else self._chase_at(order)
             if due is not None:
                 yield due

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 from baseline_v1_live.core.instruments import round_up, rupee_text
 from baseline_v1_live.core.messages import Level, OrderType, Purpose, Side
+from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_requests import CHASED_OUT
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import (
+    FIXED_TARGET,
     FLATTEN,
     LONG_CORRECTION,
     OVER_RISK,
@@ -22,7 +24,7 @@ from baseline_v1_live.core.position import (
     Position,
 )
 from baseline_v1_live.core.position_book import PositionBook
-from baseline_v1_live.core.risk import excess_quantity
+from baseline_v1_live.core.risk import excess_quantity, stage_part
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.strategy.exit_policy import SQUARE_OFF
 
@@ -119,9 +121,7 @@ class PositionTracker(PositionBook):
             self._sell_long(position)
             return
         self._cancel_all(position, Purpose.CORRECTION, "no longer long")
-        exit_target = (
-            open_quantity if position.exit_wanted else min(position.trim_quantity, open_quantity)
-        )
+        exit_target = self._exit_target(position)
         # What a lost exit was to close is covered again, except from square-off on: no stop then.
         bare = 0
         if self.day_exit_reason != SQUARE_OFF:
@@ -133,6 +133,15 @@ class PositionTracker(PositionBook):
             self._close(position)
 
     # ------------------------------------------------------------ steps
+
+    def _exit_target(self, position: Position) -> int:
+        """Units to be bought back now: all, or the parts that are wanted and not bought yet."""
+        if position.exit_wanted:
+            return position.open_quantity
+        original = position.entry_quantity - position.surplus_quantity
+        staged = position.stages * stage_part(original, position.lot_size, self.rules)
+        parts = position.trim_quantity + max(staged - position.staged_quantity, 0)
+        return min(parts, position.open_quantity)
 
     def _trim_after_entry(self, position: Position) -> None:
         """Once, when the entry is over: whole lots whose risk exceeds R are to be bought back."""
@@ -147,6 +156,7 @@ class PositionTracker(PositionBook):
             self.rules,
         )
         position.trim_quantity = min(excess, max(position.open_quantity, 0))
+        position.surplus_quantity = position.trim_quantity
         if position.trim_quantity:
             self.orders.say(
                 Level.INFO,
@@ -193,7 +203,8 @@ class PositionTracker(PositionBook):
             self._cancel_all(position, Purpose.ENTRY, STOP_LOSS)
         if stop.remaining != target and not stop.change:
             self.orders.modify(stop, quantity=stop.filled_quantity + target)
-        return sum(s.remaining for s in stops) <= target and not any(s.change for s in stops)
+        settled = not any(s.change or s.shrunk_to is not None for s in stops)
+        return settled and sum(s.remaining for s in stops) <= target
 
     def _place_stop(self, position: Position, quantity: int) -> None:
         now = self.orders.now_ms
@@ -300,14 +311,37 @@ class PositionTracker(PositionBook):
             return
         if any(order.state is OrderState.IN_FLIGHT for order in exits):
             return
-        slice_max = self.orders.contracts[position.symbol].order_quantity_max
+        quantity, reason, limit = self._next_purchase(position, need, exits)
         self.orders.place_exit(
             position.symbol,
-            min(need, slice_max),
+            min(quantity, self.orders.contracts[position.symbol].order_quantity_max),
             Side.BUY,
-            position.exit_wanted or OVER_RISK,
+            reason,
             position_id=position.position_id,
+            limit_price_paise=limit,
         )
+
+    def _next_purchase(
+        self, position: Position, need: int, exits: list[Order]
+    ) -> tuple[int, str, int]:
+        """Units, reason and limit price (paise, 0: at market) of the next order that buys back.
+
+        Only what takes a profit has a limit, and not after a refusal: then it is time to get out.
+        """
+        symbol, reason = position.symbol, position.exit_wanted
+        if not reason:
+            surplus = position.trim_quantity - sum(
+                order.remaining for order in exits if order.reason == OVER_RISK
+            )
+            if surplus > 0:
+                return min(need, surplus), OVER_RISK, 0
+            reason = position.stage_reason
+            price = self.orders.prices.closing_price(symbol) or position.mark_paise
+            limit = round_up(price, self.orders.contracts[symbol].tick_paise)
+        else:
+            taken = reason == FIXED_TARGET and not self.flattening and self.day_exit_reason is None
+            limit = (self.own_target(position) or 0) if taken else 0
+        return need, reason, 0 if position.exit_attempts else limit
 
     def _books_must_be_read(self, position: Position) -> bool:
         """Whether an exit of ours was cancelled since the books were last read: what it left over

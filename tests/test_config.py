@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.rules import ExitPolicy, Rules
 from baseline_v1_live.core.session import clock_text
 from tests.config_desk import mistakes, settings, warnings
 
@@ -59,6 +59,14 @@ def test_defaults_warn_about_nothing() -> None:
         ("R_CONFIRM_S", "0.5", "r_confirm_ms", 500),
         ("R_NET_OF_CHARGES", "true", "r_net_of_charges", True),
         ("BROKERAGE_PER_ORDER", "0", "brokerage_per_order_paise", 0),
+        ("EXIT_POLICY", "staged", "exit_policy", ExitPolicy.STAGED),
+        ("EXIT_POLICY", "fixed", "exit_policy", ExitPolicy.FIXED),
+        ("EXIT_POLICY", "trailing", "exit_policy", ExitPolicy.TRAILING),
+        ("STAGED_R", "2.5, 3,4", "staged_r_milli", (2_500, 3_000, 4_000)),
+        ("STAGED_PART_PCT", "33.33", "staged_part_bp", 3_333),
+        ("FIXED_TARGET_R", "1.5", "fixed_target_r_milli", 1_500),
+        ("TRAILING_ARM_R", "3.5", "trailing_arm_r_milli", 3_500),
+        ("TRAILING_GAP_R", "0.75", "trailing_gap_r_milli", 750),
         ("EXIT_TRIES", "4", "exit_tries", 4),
         ("EXIT_RETRY_S", "1.5", "exit_retry_ms", 1_500),
         ("EXIT_RETRY_LATE_S", "6", "exit_retry_late_ms", 6_000),
@@ -176,7 +184,9 @@ def test_session_uses_the_configured_times() -> None:
             "abc12x",
             "a chat's number, such as 123456789 or -1001234567890",
         ),
-        ("EXIT_POLICY", "hold", "market (staged, fixed and trailing are not in this version)"),
+        ("EXIT_POLICY", "hold", "market, staged, fixed or trailing"),
+        ("EXIT_POLICY", "Staged", "market, staged, fixed or trailing"),
+        ("STAGED_PART_PCT", "0", "a number from 1 to 100 (percent)"),
     ],
 )
 def test_a_bad_value_is_one_plain_line(name: str, text: str, must_be: str) -> None:
@@ -237,21 +247,21 @@ def test_a_slash_at_the_end_of_an_address_does_not_count(given: str, used: str) 
     assert settings(OPENALGO_HOST=given).openalgo_host == used
 
 
-@pytest.mark.parametrize("policy", ["staged", "fixed", "trailing"])
-def test_other_exit_policies_are_not_in_this_version(policy: str) -> None:
-    """The exit policies to come are refused with the word that they are not in this version."""
-    assert mistakes(EXIT_POLICY=policy) == (
-        f'EXIT_POLICY: got "{policy}"; must be market '
-        "(staged, fixed and trailing are not in this version)",
-    )
-
-
 @pytest.mark.parametrize("steps", ["3,x", "8,3", "3,3", "0,3", "-1", "3,101", "3;8", ",", "[3,8]"])
 def test_chase_steps_rise(steps: str) -> None:
     """Chase steps are rising percentages, and however many are wrong there is one line."""
     assert mistakes(CHASE_STEPS_PCT=steps) == (
         f'CHASE_STEPS_PCT: got "{steps}"; must be rising numbers greater than 0 and at most 100, '
         "with commas, such as 3,8,20 (percent)",
+    )
+
+
+@pytest.mark.parametrize("stages", ["4,3", "3,3", "0,3", "3,x"])
+def test_stages_rise(stages: str) -> None:
+    """The stages of the staged policy are rising profits of the day."""
+    assert mistakes(STAGED_R=stages) == (
+        f'STAGED_R: got "{stages}"; must be rising numbers greater than 0 and at most 100, '
+        "with commas, such as 3,4 (R)",
     )
 
 
@@ -360,6 +370,11 @@ def test_square_off_may_start_at_the_last_entry() -> None:
             ],
         ),
         ({"BACKUP_OPENALGO_WS_URL": "ws://b", "BACKUP_OPENALGO_API_KEY": "k"}, []),
+        (
+            {"EXIT_POLICY": "staged", "DAY_TARGET_R": "4"},
+            ["STAGED_R (4) is not below DAY_TARGET_R (4), which closes all first"],
+        ),
+        ({"EXIT_POLICY": "trailing", "DAY_TARGET_R": "3"}, []),
         (
             {"TELEGRAM_CHAT_ID": "-1001234567890"},
             [

@@ -30,7 +30,9 @@ _FOLDERS = ("home", "mnt", "opt", "private", "root", "tmp", "usr", "Users", "var
 _MACHINE_PATH = re.compile(rf"(?<![\w.-])/(?:{'|'.join(_FOLDERS)})/|\b[A-Z]:\\|file://")
 
 # Reasons why a position or a day was closed, which look like settings.
-REASONS = {"EOD_EXIT", "EXTERNAL_CLOSE", "KILL_SWITCH", "STOP_LOSS"}
+REASONS = {
+    "EOD_EXIT", "EXTERNAL_CLOSE", "FIXED_TARGET", "KILL_SWITCH", "STOP_LOSS", "TRAILING_EXIT",
+}  # fmt: skip
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -15,6 +15,7 @@ import msgspec
 from baseline_v1_live.core.charges import order_charges
 from baseline_v1_live.core.day_end import DayEnd
 from baseline_v1_live.core.entry_desk import EntryDesk
+from baseline_v1_live.core.exit_desk import ExitDesk
 from baseline_v1_live.core.history_desk import HistoryDesk
 from baseline_v1_live.core.instruments import Contract, rupee_text
 from baseline_v1_live.core.market import Market
@@ -54,12 +55,7 @@ from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, Session, clock_text, minute_start
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
-from baseline_v1_live.strategy.exit_policy import (
-    KILL_SWITCH,
-    SQUARE_OFF,
-    DayLimits,
-    r_milli,
-)
+from baseline_v1_live.strategy.exit_policy import KILL_SWITCH, SQUARE_OFF, r_milli
 
 _FAR_FUTURE_MS = 1 << 62
 
@@ -97,7 +93,7 @@ class Engine:
         self.history = HistoryDesk(self.orders, self.positions, self.market)
         self.reconciler = Reconciler(self.orders, self.positions, self._closing_price)
         self.day_end = DayEnd(self.orders, self.positions, self.reconciler, session)
-        self.limits = DayLimits(rules)
+        self.exits = ExitDesk(self.orders, self.positions, self.prices, self._exit_day)
         self.paused = False
         self.stopping = False
         self.blocked: dict[str, str] = {}
@@ -234,7 +230,7 @@ class Engine:
             else:
                 position.silent_alerted = False
             self.positions.mark(position, state.closing_price_paise, tick.at_ms)
-            self._check_limits()
+            self._dirty |= self.exits.look(self.pnl_paise, position)
         if self.market.dirty:
             self._dirty = True
 
@@ -367,7 +363,7 @@ class Engine:
         if self.positions.book_fills():
             self.count_charges()
             self._hold()
-            self._check_limits()
+            self.exits.look(self.pnl_paise)
 
     def count_charges(self) -> None:
         """Estimate the charges of all fills so far anew."""
@@ -392,23 +388,6 @@ class Engine:
             return False
         self.market.close_bars(before)
         return True
-
-    def _check_limits(self) -> None:
-        if self.positions.day_exit_reason is not None or self.prices.stale:
-            return
-        reached_ms = self.limits.reached_ms
-        reason = self.limits.evaluate(
-            self.pnl_paise,
-            self.orders.now_ms,
-            realised=self.positions.all_realised,
-            quoted=self.prices.all_quoted,
-        )
-        if self.limits.reached_ms not in (None, reached_ms):
-            self.prices.confirm_limit()
-            self._dirty = True
-        if reason is not None:
-            self._exit_day(reason)
-            self._dirty = True
 
     def _exit_day(self, reason: str) -> None:
         if self.positions.day_exit_reason is None:

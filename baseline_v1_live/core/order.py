@@ -40,6 +40,7 @@ class Order(msgspec.Struct, kw_only=True):
     snapshots past the gateway's horizon without a trace of it, of a stop or exit ``unseen`` those
     from the first seconds on.
     ``question_at_ms`` is since when the order is asked for without an answer.
+    ``shrunk_to`` is the smaller quantity that a stop was modified to, until an answer shows it.
     ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
     entry rests, so that protecting a fill needs nothing else.
     """
@@ -76,6 +77,7 @@ class Order(msgspec.Struct, kw_only=True):
     cancel_reason: str = ""
     ask_before_cancel: bool = False
     asked_at_ms: int | None = None
+    shrunk_to: int | None = None
     query_due_ms: int | None = None
     queries: int = 0
     question_at_ms: int | None = None

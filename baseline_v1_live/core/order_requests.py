@@ -103,6 +103,10 @@ class OrderRequests(OrderBook):
         if change.request is not Request.MODIFY:
             return
         order.change = None
+        if order.purpose is Purpose.STOP and change.quantity < order.quantity and not change.lost:
+            # What is bought in its stead must not meet a stop that is still the old size.
+            order.shrunk_to = change.quantity
+            self.ask(order)
         order.order_type = change.order_type
         order.quantity = change.quantity
         order.trigger_price_paise = change.trigger_price_paise
@@ -112,7 +116,12 @@ class OrderRequests(OrderBook):
             self._meet(order, OrderInput.FILLED_ALL)
 
     def _answer_ask(self, order: Order) -> None:
-        """The order's fills were asked for and it lives: a wanted cancel may go out."""
+        """The order was asked for and it lives: a wanted cancel may go out, and its size is known."""
+        if order.shrunk_to is not None:
+            if order.quantity > order.shrunk_to:
+                order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+            order.shrunk_to = None
+            self._touch(order)
         if order.cancel_wanted:
             order.ask_before_cancel = False
             self._advance_cancel(order)

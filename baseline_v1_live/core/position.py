@@ -13,13 +13,18 @@ EXTERNAL_CLOSE = "EXTERNAL_CLOSE"
 FLATTEN = "FLATTEN"
 LONG_CORRECTION = "LONG_CORRECTION"
 FOREIGN = "FOREIGN_POSITION"
+FIXED_TARGET = "FIXED_TARGET"
+# A part that is bought back at a stage has the stage's R before this, e.g. ``+3R_STAGE``.
+STAGE = "_STAGE"
 
 
 class Position(msgspec.Struct, kw_only=True):
     """A short option position, named by the order that opened it.
 
     Money is exact: values are Σ price x quantity of broker fills. ``external_*`` is what somebody
-    else closed of it, valued at the price known when it was seen.
+    else closed of it, valued at the price known when it was seen. ``surplus_quantity`` is what its
+    entry sold beyond R, in all; ``stages`` counts the stages of the day that it was open at, the newest
+    is ``stage_reason``, and ``staged_quantity`` is what was bought back for them.
     """
 
     position_id: str
@@ -44,6 +49,10 @@ class Position(msgspec.Struct, kw_only=True):
     exit_wanted: str = ""
     trim_quantity: int = 0
     trim_checked: bool = False
+    surplus_quantity: int = 0
+    stages: int = 0
+    stage_reason: str = ""
+    staged_quantity: int = 0
     adopted: bool = False
     exit_attempts: int = 0
     exit_due_ms: int = 0

@@ -8,8 +8,8 @@ from __future__ import annotations
 from baseline_v1_live.core.instruments import round_up, rupee_text
 from baseline_v1_live.core.messages import Level, Purpose
 from baseline_v1_live.core.order import STRAY, FillDelta, Order
-from baseline_v1_live.core.position import EXTERNAL_CLOSE, OVER_RISK, STOP_LOSS, Position
-from baseline_v1_live.core.risk import BASIS_POINTS
+from baseline_v1_live.core.position import EXTERNAL_CLOSE, OVER_RISK, STAGE, STOP_LOSS, Position
+from baseline_v1_live.core.risk import BASIS_POINTS, fixed_target
 from baseline_v1_live.order_manager import OrderManager
 
 
@@ -58,6 +58,16 @@ class PositionBook:
         """P&L of the day before charges; open positions at the price we would pay to close."""
         return self._closed_pnl_paise + sum(position.pnl_paise for position in self.open.values())
 
+    def own_target(self, position: Position) -> int | None:
+        """Price (paise) at which a position has gained the fixed policy's multiple of its own risk."""
+        return fixed_target(
+            position.entry_quantity,
+            position.entry_value_paise,
+            position.risk_per_unit_paise,
+            self.orders.contracts[position.symbol].tick_paise,
+            self.rules,
+        )
+
     def restore(self, positions: list[Position]) -> None:
         """Take the positions of a session that is taken up again."""
         self.positions = {position.position_id: position for position in positions}
@@ -70,6 +80,14 @@ class PositionBook:
         """Value an open position at the price we would pay to close it: ask, else last price."""
         position.mark_paise = price_paise
         position.last_tick_ms = at_ms
+
+    def reach_stage(self, reason: str) -> None:
+        """A stage of the day is reached: a part of every position open now is to be bought back."""
+        for position in self.open.values():
+            if position.open_quantity > 0:
+                position.stages += 1
+                position.stage_reason = reason
+                self.changed[position.position_id] = position
 
     def book_fills(self) -> bool:
         """Take the fills that the order manager has heard of; True when there were any."""
@@ -104,6 +122,8 @@ class PositionBook:
                 position.exit_reason = STOP_LOSS if order.purpose is Purpose.STOP else order.reason
             if order.reason == OVER_RISK:
                 position.trim_quantity = max(position.trim_quantity - delta.quantity, 0)
+            elif order.reason.endswith(STAGE):
+                position.staged_quantity += delta.quantity
         if position.open_quantity or delta.quantity:
             self._reopen(position)
         self.changed[position.position_id] = position
@@ -130,7 +150,10 @@ class PositionBook:
             self.open[position.position_id] = position
             price = self.orders.prices.closing_price(position.symbol)
             position.mark_paise = price or position.mark_paise
-        position.closed_at_ms = None
+        if position.closed:
+            # Its P&L is with the open ones again, and must not be counted twice until the next fill.
+            position.closed_at_ms = None
+            self._sum_closed()
         self.changed[position.position_id] = position
 
     def close_externally(self, position: Position, quantity: int, price_paise: int) -> None:

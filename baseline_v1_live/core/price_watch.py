@@ -45,6 +45,15 @@ class PriceWatch:
         self._confirming = self._open_symbols
         self._quoted.clear()
 
+    def confirm_price(self, symbol: str) -> None:
+        """A position's own target was reached: that position is to be quoted anew."""
+        self._confirming.add(symbol)
+        self._quoted.discard(symbol)
+
+    def was_quoted(self, symbol: str) -> bool:
+        """Whether a position was quoted since that was asked for last."""
+        return symbol in self._quoted
+
     def on_quote(self, symbol: str) -> None:
         """A quote of an open position came and was believed."""
         self._quoted.add(symbol)

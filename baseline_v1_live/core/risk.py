@@ -44,6 +44,31 @@ def excess_quantity(
     return min(lots * lot_size, sold_quantity)
 
 
+def stage_part(original_quantity: int, lot_size: int, rules: Rules) -> int:
+    """Units of a position that one stage buys back: its part in whole lots, rounded down."""
+    lots = original_quantity // lot_size
+    return lots * rules.staged_part_bp // BASIS_POINTS * lot_size
+
+
+def fixed_target(
+    sold_quantity: int,
+    sold_value_paise: int,
+    risk_per_unit_paise: int,
+    tick_paise: int,
+    rules: Rules,
+) -> int | None:
+    """Price (paise) at which a position has gained so many times its own risk, on the tick below it.
+
+    Counted from its average fill, Σ price x quantity in ``sold_value_paise``. At least one tick, the
+    lowest price there is; None for a position without a risk to count in.
+    """
+    if sold_quantity <= 0 or risk_per_unit_paise <= 0:
+        return None
+    gain = risk_per_unit_paise * rules.fixed_target_r_milli * sold_quantity
+    price = (sold_value_paise * 1000 - gain) // (sold_quantity * 1000)
+    return max(round_down(price, tick_paise), tick_paise)
+
+
 def limit_reached(
     option_type: OptionType, occupied: Iterable[OptionType], rules: Rules
 ) -> str | None:

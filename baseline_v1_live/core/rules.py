@@ -6,7 +6,18 @@ Ratios are basis points (1 % = 100 bp) so that comparisons stay in integers.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
+
+
+class ExitPolicy(StrEnum):
+    """How a profit is taken; the stop, the loss limit of the day and the square-off hold under each."""
+
+    MARKET = "market"
+    STAGED = "staged"
+    FIXED = "fixed"
+    TRAILING = "trailing"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +77,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     r_confirm_ms: int = 1_000
     r_net_of_charges: bool = False
     brokerage_per_order_paise: int = 2_000
+    exit_policy: ExitPolicy = ExitPolicy.MARKET
+    staged_r_milli: tuple[int, ...] = (3_000, 4_000)
+    staged_part_bp: int = 4_000
+    fixed_target_r_milli: int = 2_000
+    trailing_arm_r_milli: int = 4_000
+    trailing_gap_r_milli: int = 1_000
     exit_tries: int = 3
     exit_retry_ms: int = 2_000
     exit_retry_late_ms: int = 5_000
@@ -103,6 +120,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     quote_every_ms: int = 5_000
     history_retry_ms: int = 30_000
     history_after_ms: int = 5_000
+
+    @property
+    def trails(self) -> bool:
+        """Whether a fall of R from its peak can end the day."""
+        return self.exit_policy in (ExitPolicy.STAGED, ExitPolicy.TRAILING)
 
     @property
     def wait_for_market_ms(self) -> int:

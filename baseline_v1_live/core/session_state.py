@@ -17,7 +17,8 @@ from baseline_v1_live.core.position import Position
 class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     """A session's state; msgspec writes and reads it.
 
-    ``spent`` holds by symbol the minutes (epoch ms) of swings that must not be sold again.
+    ``spent`` holds by symbol the minutes (epoch ms) of swings that must not be sold again. The last two
+    belong to the exit policy: stages of the day that were reached, and the peak of R that is trailed.
     """
 
     date: str
@@ -34,6 +35,8 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     flattening: bool
     paused: bool
     day_over: bool
+    stages_reached: int = 0
+    peak_r_milli: int | None = None
 
 
 def capture(engine: Engine) -> SessionState:
@@ -56,6 +59,8 @@ def capture(engine: Engine) -> SessionState:
         flattening=tracker.flattening,
         paused=engine.paused,
         day_over=engine.day_over,
+        stages_reached=engine.exits.limits.stages_reached,
+        peak_r_milli=engine.exits.limits.peak_r_milli,
     )
 
 
@@ -79,4 +84,6 @@ def restore(engine: Engine, state: SessionState) -> None:
     engine.desk.churn_tripped = state.churn_tripped
     engine.paused = state.paused
     engine.day_over = state.day_over
+    engine.exits.limits.stages_reached = state.stages_reached
+    engine.exits.limits.peak_r_milli = state.peak_r_milli
     engine.count_charges()

@@ -30,7 +30,7 @@ from baseline_v1_live.research.result import DayResult, to_json
 from baseline_v1_live.runtime.console import ConsoleNotifier
 from baseline_v1_live.sim.day import MarketDay
 
-TRADING_TAGS = frozenset({"FILL", "EXIT", "R-CHECK", "MARKET-EXIT", "SUMMARY"})
+TRADING_TAGS = frozenset({"FILL", "EXIT", "R-CHECK", "MARKET-EXIT", "LIMIT-EXIT", "SUMMARY"})
 _WIDE = 112
 _PLAIN_EVERY_MS = 30 * MINUTE_MS
 _LOOK_EVERY_S = 0.02

@@ -8,6 +8,7 @@ from baseline_v1_live.core.market import SwingRecord
 from baseline_v1_live.core.messages import OrderType, Purpose
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.position import Position
+from baseline_v1_live.core.rules import ExitPolicy, Rules
 from baseline_v1_live.core.session import MINUTE_MS, clock_text, iso
 from baseline_v1_live.research.result import (
     DayResult,
@@ -47,13 +48,14 @@ def report_data(
 ) -> ReportData:
     """All that the HTML report draws; ``r_curve`` has instants (ms) and R in thousandths."""
     rules, session = engine.rules, engine.session
+    trailing = rules.exit_policy is ExitPolicy.TRAILING
     traded = sorted({p.symbol for p in engine.positions.positions.values()})
     return ReportData(
         title=title,
         date=day.date.isoformat(),
         expiry=expiry_code(day.expiry),
         source=day.source,
-        target_r=rules.day_target_r_milli / 1000,
+        target_r=(rules.trailing_arm_r_milli if trailing else rules.day_target_r_milli) / 1000,
         stop_r=rules.day_stop_r_milli / 1000,
         r_value=rupees(rules.r_value_paise),
         charges=rupees(engine.charges_paise),
@@ -64,7 +66,28 @@ def report_data(
         r_curve=r_curve,
         bars={name: engine.market.symbols[name].series.bars for name in traded},
         notes=_notes(engine, day),
+        target_name="trailing from" if trailing else "day target",
+        policy=_policy(rules),
     )
+
+
+def _policy(rules: Rules) -> str:
+    """The exit policy with its own limits, in a few words."""
+    trailing = (
+        f"trailing from {rules.trailing_arm_r_milli / 1000:+g}R by "
+        f"{rules.trailing_gap_r_milli / 1000:g}R"
+    )
+    match rules.exit_policy:
+        case ExitPolicy.STAGED:
+            levels = ", ".join(f"{level / 1000:+g}R" for level in rules.staged_r_milli)
+            return f"staged: {rules.staged_part_bp / 100:g} % at {levels}; {trailing}"
+        case ExitPolicy.FIXED:
+            return (
+                f"fixed: each position at {rules.fixed_target_r_milli / 1000:+g}R of its own risk"
+            )
+        case ExitPolicy.TRAILING:
+            return trailing
+    return rules.exit_policy
 
 
 def _notes(engine: Engine, day: MarketDay) -> list[str]:

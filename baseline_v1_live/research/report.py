@@ -178,6 +178,7 @@ def _header(data: ReportData) -> str:
         ("Expiry", data.expiry),
         ("Source", data.source),
         ("1R", rupees_text(data.r_value)),
+        ("Exit policy", data.policy),
     )
     meta = "".join(f"<div><dt>{n}</dt><dd>{escape(v)}</dd></div>\n" for n, v in facts)
     return (

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from baseline_v1_live.core.instruments import rupees
 from baseline_v1_live.core.messages import Bar
+from baseline_v1_live.core.position import STAGE
 from baseline_v1_live.core.session import MINUTE_MS, clock_text
 from baseline_v1_live.research.result import DayResult, ReportData, SwingRow, TradeRow
 
@@ -31,6 +32,7 @@ _TIME_LABELS_MAX = 14
 _WORDS = {
     "": "No reason recorded",
     "+5R_TARGET": "Day target reached",
+    "TRAILING_EXIT": "Fell back from the peak",
     "-5R_STOP": "Day stop reached",
     "EOD_EXIT": "End-of-day square-off",
     "KILL_SWITCH": "Stopped by the operator",
@@ -52,6 +54,7 @@ _WORDS = {
     "order_unknown": "An order's outcome is unknown",
     "data_dead": "No price for too long",
     "STOP_LOSS": "Stop loss",
+    "FIXED_TARGET": "Own target reached",
     "OVER_RISK": "Risk above R after the fill",
     "STOP_FAILED": "Stop could not be placed",
     "EXTERNAL_CLOSE": "Closed outside the bot",
@@ -88,6 +91,8 @@ def words(code: str) -> str:
     """What a reason's code means; a code not known here is shown as words made from itself."""
     if code in _WORDS:
         return _WORDS[code]
+    if code.endswith(STAGE):
+        return f"A part at {code.removesuffix(STAGE)}"
     text = code.replace("_", " ")
     return text.capitalize() if text.isupper() else text[:1].upper() + text[1:]
 
@@ -187,7 +192,7 @@ def r_chart(data: ReportData) -> str:
         _day_exit(data, points, x, y),
         f'<text class="halo soft" x="{x(data.square_off_ms) - 5:.1f}" y="{top - 10}"'
         f' text-anchor="end">square-off {clock_text(data.square_off_ms)[:5]}</text>',
-        f'<text class="halo" x="{_LEFT + 6}" y="{y(data.target_r) + 16:.1f}">day target'
+        f'<text class="halo" x="{_LEFT + 6}" y="{y(data.target_r) + 16:.1f}">{data.target_name}'
         f" {_limit_text(data.target_r)}</text>",
         f'<text class="halo" x="{_LEFT + 6}" y="{y(data.stop_r) - 7:.1f}">day stop'
         f" {_limit_text(data.stop_r)}</text>",

@@ -90,6 +90,7 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
 
     ``r_curve`` holds (epoch ms, R x 1000) in time order; ``bars`` the closed one-minute bars of each
     option that was traded; ``notes`` what a reader must know about the data (one line each).
+    ``target_r`` is the profit of the day from which all may be closed, ``target_name`` what it is.
     """
 
     title: str
@@ -107,6 +108,8 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     r_curve: list[tuple[int, int]]
     bars: dict[str, list[Bar]]
     notes: list[str]
+    target_name: str = "day target"
+    policy: str = "market"
 
 
 def to_json(result: DayResult) -> bytes:

@@ -99,6 +99,8 @@ def history(end_ms: int, top: int) -> tuple[Bar, ...]:
 class HostileDay(RuleBasedStateMachine):
     """The engine, the broker, and one clock for both."""
 
+    trading_rules = RULES
+
     # ------------------------------------------------------------ the driver
 
     @initialize(minutes_to_last_entry=st.sampled_from((3, 20, 200)), folds=st.booleans())
@@ -114,7 +116,7 @@ class HostileDay(RuleBasedStateMachine):
             hard_cut_ms=last_entry + 10 * MINUTE_MS,
         )
         self.engine = Engine(
-            rules=RULES, session=self.session, contracts=CONTRACTS, index_symbol=None
+            rules=self.trading_rules, session=self.session, contracts=CONTRACTS, index_symbol=None
         )
         self.broker = HostileBroker(CONTRACTS, folds=folds)
         self.now = self.broker.now_ms = START_MS
@@ -131,6 +133,10 @@ class HostileDay(RuleBasedStateMachine):
             self.feed(BarsLoaded(symbol=symbol, bars=history(START_MS + MINUTE_MS, top)))
         self.settle()
         assert not self.engine.market.minutes_missing
+        self.begin()
+
+    def begin(self) -> None:
+        """What happens before anything is chosen."""
 
     def feed(self, event: Event) -> None:
         self.seq += 1

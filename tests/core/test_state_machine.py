@@ -41,8 +41,8 @@ class OrdersAndPositions(HostileDay):
         self.unanswered: dict[str, PlaceOrder] = {}
         self.first_exit: str | None = None
         self.margins: dict[tuple[str, int], MarginChecked] = {}
-        self.unseen_stops: dict[str, PlaceOrder] = {}
-        self.stops: dict[str, PlaceOrder] = {}
+        self.unseen: dict[str, PlaceOrder] = {}
+        self.purchases: dict[str, PlaceOrder] = {}
 
     def feed(self, event: Event) -> None:
         if getattr(event, "request", None) is Request.PLACE:
@@ -52,9 +52,9 @@ class OrdersAndPositions(HostileDay):
         if isinstance(event, Tick):
             self.prices[event.symbol].append(event.ltp_paise)
         super().feed(event)
-        for order_id, stop in self.stops.items():
-            if self.engine.orders.unseen_stop(self.engine.orders.orders[order_id]):
-                self.unseen_stops[order_id] = stop
+        for order_id, purchase in self.purchases.items():
+            if self.engine.orders.was_unseen(self.engine.orders.orders[order_id]):
+                self.unseen[order_id] = purchase
         reason = self.engine.positions.day_exit_reason
         if self.first_exit is None and reason is not None:
             self.first_exit = reason
@@ -85,12 +85,18 @@ class OrdersAndPositions(HostileDay):
                 self.check_entry(command)
             case Purpose.STOP:
                 assert (command.side, command.order_type) == (Side.BUY, OrderType.SL)
-                self.stops[command.order_id] = command
+                self.purchases[command.order_id] = command
             case Purpose.EXIT:
-                assert (command.side, command.order_type) == (Side.BUY, OrderType.MARKET)
+                assert command.side is Side.BUY
+                self.check_exit_type(command)
+                self.purchases[command.order_id] = command
             case Purpose.CORRECTION:
                 assert (command.side, command.order_type) == (Side.SELL, OrderType.MARKET)
                 self.check_correction(command)
+
+    def check_exit_type(self, command: PlaceOrder) -> None:
+        """What closes goes at market."""
+        assert command.order_type is OrderType.MARKET
 
     def check_change(self, command: ModifyOrder) -> None:
         """No entry grows without margin for it, and no stop is chased before a price reached it."""
@@ -171,14 +177,14 @@ class OrdersAndPositions(HostileDay):
     @invariant()
     def own_orders_never_buy_more_than_was_sold(self) -> None:
         """What is bought, and what may still be bought, is never more than what was sold; a cancelled
-        order that fills, a change that is done after it was given up, and a stop that was in no book
-        and is there after all, are the broker's doing.
+        order that fills, a change that is done after it was given up, and a stop or exit that was in
+        no book, so that another stop covered, and is there after all, are the broker's doing.
         """
         broker = self.broker
         for symbol in SYMBOLS:
             broken = broker.filled_after_cancel(symbol) + broker.grown_late.get(symbol, 0)
-            unseen = [stop for stop in self.unseen_stops.values() if stop.symbol == symbol]
-            broken += sum(stop.quantity for stop in unseen)
+            unseen = [lost for lost in self.unseen.values() if lost.symbol == symbol]
+            broken += sum(lost.quantity for lost in unseen)
             bought = broker.total(symbol, Purpose.STOP, Purpose.EXIT)
             sold = broker.total(symbol, Purpose.ENTRY)
             assert bought + broker.may_still_buy(symbol) <= sold + broken, f"{symbol} over-bought"

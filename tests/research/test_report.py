@@ -377,6 +377,17 @@ def test_limit_lines() -> None:
     assert "square-off 15:15" in texts
 
 
+def test_exit_policy() -> None:
+    """The page names the exit policy, and the upper line bears the name of what it is."""
+    day = msgspec.structs.replace(
+        fake_day(), target_r=4.0, target_name="trailing from", policy="trailing from +4R by 1R"
+    )
+    texts = [text.text for text in ElementTree.fromstring(r_chart(day)).iter("text")]
+    assert "trailing from +4R" in texts
+    assert "<dt>Exit policy</dt><dd>trailing from +4R by 1R</dd>" in render_report(day)
+    assert "<dt>Exit policy</dt><dd>market</dd>" in render_report(fake_day())
+
+
 def test_day_exit_mark() -> None:
     """The day's exit is marked at the first trade that was closed for it, if there is one."""
     day = fake_day()
@@ -453,6 +464,7 @@ def test_words() -> None:
     """Known codes have their meaning, others are made readable."""
     assert words("+5R_TARGET") == "Day target reached"
     assert words("EXTERNAL_CLOSE") == "Closed outside the bot"
+    assert words("+3R_STAGE") == "A part at +3R"
     assert words("no_such_code") == "No such code"
 
 

@@ -64,12 +64,13 @@ class Memory(Protocol):
 class LastState:
     """Keeps, as a journal would, the state after the newest step, before its commands leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules | None = None) -> None:
+        self._rules = rules
         self._engine: Engine | None = None
         self._written: bytes | None = None
 
     def begin(self, day: MarketDay, exchange: Exchange) -> SimulatedDriver:
-        self._engine = new_engine(day)
+        self._engine = new_engine(day, self._rules)
         if self._written is not None:
             restore(self._engine, msgspec.json.decode(self._written, type=SessionState))
         return SimulatedDriver(self._engine, exchange, journal=self)
@@ -100,8 +101,8 @@ class JournalFile:
         return driver
 
 
-def new_engine(day: MarketDay) -> Engine:
-    rules = Rules(history_required=False)
+def new_engine(day: MarketDay, rules: Rules | None = None) -> Engine:
+    rules = msgspec.structs.replace(rules or Rules(), history_required=False)
     return Engine(
         rules=rules, session=session_of(day.date), contracts=day.contracts, index_symbol="NIFTY"
     )
