@@ -274,6 +274,9 @@ class _Bot:
 
     def _engine(self, session: Session, universe: Universe, opened: Opened) -> Engine:
         rules, state = self.rules, opened.stored.state
+        # A gateway takes real time to answer, however fast a simulated day runs.
+        halt_ms = int(rules.drift_halt_ms * max(self._clock.speed, 1.0))
+        rules = msgspec.structs.replace(rules, drift_halt_ms=halt_ms)
         if opened.state_lost:
             rules = msgspec.structs.replace(rules, foreign_position="ours")
         engine = Engine(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import multiprocessing
 import os
-import sys
-from collections import Counter
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +15,18 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from baseline_v1_live.cli_shared import fail
-from baseline_v1_live.sim.fault_catalogue import BY_NAME, TROUBLES
+from baseline_v1_live.core.rules import ExitPolicy
+from baseline_v1_live.sim.fault_catalogue import BY_NAME
 from baseline_v1_live.simulate.plan import Plan, draw
 from baseline_v1_live.simulate.seed import SeedResult, play
+from baseline_v1_live.simulate.summary import Run, Summary, summed
 
-_DAYS_A_WORKER = 25
+_DAYS_A_WORKER = 50
+_LINES = 10
+_WIDTH, _NUMBER = 100, 6
 _ALL, _NONE = "all", "none"
 
 
@@ -39,6 +42,15 @@ def simulate(
     ] = _ALL,
     always: Annotated[
         bool, typer.Option("--always", help="One named fault, at every chance that it gets.")
+    ] = False,
+    exit_policy: Annotated[
+        ExitPolicy | None, typer.Option(help="How profits are taken.", show_default="drawn")
+    ] = None,
+    full_size: Annotated[
+        bool, typer.Option("--full-size", help="Whole sessions of all strikes; slow.")
+    ] = False,
+    stop_at_first: Annotated[
+        bool, typer.Option("--stop-at-first", help="End with the first day that has a finding.")
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Days side by side.", show_default="all cores")
@@ -58,17 +70,31 @@ def simulate(
     if log is not None and seeds != 1:
         fail(f"--log is for one seed; --seeds was {seeds}")
     alone = next(iter(allowed)) if always and allowed else None
-    plans = [draw(seed, allowed, alone=alone) for seed in range(start, start + seeds)]
-    console = Console(highlight=False)
+    plans = [
+        draw(seed, allowed, alone=alone, exit_policy=exit_policy, full_size=full_size)
+        for seed in range(start, start + seeds)
+    ]
+    console = _console()
     if log is not None:
         results = [_logged(plans[0], log)]
     else:
-        results = list(_played(plans, jobs or os.cpu_count() or 1, console))
+        cores = jobs or os.cpu_count() or 1
+        results = list(_played(plans, cores, console, stop_at_first=stop_at_first))
+    summary = summed(results, _commit())
     if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
-    _tell(results, console, f"--faults {faults}{' --always' if always else ''}")
-    if any(result.violations for result in results):
+        run = Run(summary=summary, days=results)
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+    policy = f" --exit-policy {exit_policy}" if exit_policy else ""
+    flags = f"{' --always' if always else ''}{policy}{' --full-size' if full_size else ''}"
+    _tell(summary, results, console, f"--faults {faults}{flags}")
+    if summary.days_with_violations:
         raise typer.Exit(1)
+
+
+def _console() -> Console:
+    """Of the terminal's width; a file has room for the table."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
 def _allowed(faults: str) -> frozenset[str] | None:
@@ -90,12 +116,22 @@ def _logged(plan: Plan, path: Path) -> SeedResult:
     return result
 
 
-def _played(plans: list[Plan], jobs: int, console: Console) -> Iterator[SeedResult]:
+def _played(
+    plans: list[Plan], jobs: int, console: Console, *, stop_at_first: bool
+) -> Iterator[SeedResult]:
+    """The results in order. A terminal sees a bar, a file about ten lines that show life."""
+    found, every = 0, max(len(plans) // _LINES, 1)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("days", total=len(plans))
-        for result in _results(plans, jobs):
+        for number, result in enumerate(_results(plans, jobs), 1):
             progress.advance(task)
+            found += bool(result.violations)
+            if not console.is_terminal and number % every == 0 and len(plans) >= _LINES:
+                console.print(f"{number} of {len(plans)} days, {found} with violations")
+                console.file.flush()
             yield result
+            if stop_at_first and result.violations:
+                return
 
 
 def _results(plans: list[Plan], jobs: int) -> Iterable[SeedResult]:
@@ -108,38 +144,73 @@ def _results(plans: list[Plan], jobs: int) -> Iterable[SeedResult]:
 def _be_quiet() -> None:
     """In a process that only simulates, the log is the event log."""
     logging.disable(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None
 
 
-def _tell(results: list[SeedResult], console: Console, how: str) -> None:
+def _tell(summary: Summary, results: list[SeedResult], console: Console, how: str) -> None:
     for result in results:
-        for violation in result.violations:
-            console.print(
-                f"[bold]seed {result.seed}[/]: {violation.invariant}: {violation.what} "
-                f"at {violation.at}"
-            )
-        if result.violations:
-            console.print("\n".join(result.last), markup=False)
-            console.print(
-                "repeat: python -m baseline_v1_live simulate --seeds 1 "
-                f"--start {result.seed} {how} --log seed-{result.seed}.log",
-                markup=False,
-            )
-    fired: Counter[str] = Counter()
-    days: Counter[str] = Counter()
-    for result in results:
-        fired.update(result.fired)
-        days.update(result.fired.keys())
-    table = Table("fault", "times", "days", box=None)
-    for trouble in TROUBLES:
-        if fired[trouble.name]:
-            table.add_row(trouble.name, str(fired[trouble.name]), str(days[trouble.name]))
-    console.print(table)
-    digest = hashlib.sha256("".join(result.digest for result in results).encode()).hexdigest()
-    traded = sum(1 for result in results if result.trades)
-    bad = sum(1 for result in results if result.violations)
+        _tell_found(result, console, how)
+    if summary.faults_struck:
+        console.print(_table(summary, min(console.width, _WIDTH)))
     console.print(
-        f"{len(results)} days, {traded} with trades, {sum(fired.values())} faults struck, "
-        f"{bad} with violations; digest {digest[:16]}",
+        f"{summary.seeds} days, {summary.days_with_trades} with trades, "
+        f"{summary.faults_struck} faults struck, {summary.checks_made} checks, "
+        f"{summary.days_with_violations} with violations; digest {summary.digest}",
         markup=False,
+        soft_wrap=True,
     )
+
+
+def _tell_found(result: SeedResult, console: Console, how: str) -> None:
+    for violation in result.violations:
+        console.print(
+            f"seed {result.seed}: {violation.invariant}: {violation.what} at {violation.at}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if result.violations:
+        for line in result.last:
+            console.print(line, markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+        console.print(
+            "repeat: python -m baseline_v1_live simulate --seeds 1 "
+            f"--start {result.seed} {how} --log seed-{result.seed}.log",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _table(summary: Summary, width: int) -> Table:
+    """How often each fault struck, and where most."""
+    widths = (max(map(len, BY_NAME)), *[_NUMBER] * 3)
+    # Two blanks between columns; the states take what is left.
+    left = max(width - sum(widths) - 2 * len(widths), _NUMBER)
+    table = Table(box=None, pad_edge=False)
+    for name, size in zip(("fault", "times", "days", "states"), widths, strict=True):
+        table.add_column(name, justify="left" if name == "fault" else "right", width=size)
+    title = "most often while (orders | positions)"
+    table.add_column(title, no_wrap=True, overflow="ellipsis", width=left)
+    for name, fault in summary.faults.items():
+        if fault.times:
+            state, times = next(iter(fault.states.items()), ("", 0))
+            table.add_row(
+                name,
+                str(fault.times),
+                str(fault.days),
+                str(len(fault.states)),
+                Text(f"{times / fault.times:.0%} {state}"),
+            )
+    return table
+
+
+def _commit() -> str:
+    """Which code this is; a plus behind it says that it was changed since. Empty where nobody knows."""
+    try:
+        ran = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return ran.stdout.strip()

@@ -194,8 +194,8 @@ class Settings(BaseSettings):
 
     # Outcomes and reconciliation
     gateway_horizon_s: Decimal = seconds("130", "1", "3600", "A lost request may arrive so late.")
-    reconcile_busy_s: Decimal = seconds("5", "1", "3600", "Reconciling interval when busy.")
-    reconcile_idle_s: Decimal = seconds("60", "1", "3600", "Reconciling interval otherwise.")
+    reconcile_busy_s: Decimal = seconds("3", "1", "3600", "Reconciling interval when busy.")
+    reconcile_idle_s: Decimal = seconds("8", "1", "3600", "Reconciling interval otherwise.")
     foreign_position: Literal["alert", "adopt", "flatten"] = setting(
         "alert",
         "What to do about a short in our symbols that is not ours.",

@@ -230,6 +230,7 @@ class Wiring:
                 self.expected,
                 lambda order_id: self._hear(OrderSent(order_id=order_id)),
                 self._clock.real_s(_LATE_MS),
+                self._taken_back,
             )
             self._orders = OwnModeOnly(self._gateway)
             return self._orders
@@ -336,6 +337,9 @@ class Wiring:
             self._recorder.close()
 
     # ------------------------------------------------------------ what comes in
+
+    def _taken_back(self, order_id: str) -> bool:
+        return self._day is not None and self._day.engine.orders.taken_back(order_id)
 
     def _hear(self, event: Event) -> None:
         if self._day is not None:

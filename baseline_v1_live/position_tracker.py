@@ -280,6 +280,10 @@ class PositionTracker(PositionBook):
                 continue
             why = f"{stop.state} by the broker ({stop.message or 'no reason given'})"
             self._count_stop_failure(position, why)
+            if position.stop_failures > 1:
+                # Wanted again only where an exit got lost. Refused at once each time, stops would use
+                # up all order messages that the next exit needs.
+                position.stop_due_ms = self.orders.now_ms + self.rules.exit_retry_late_ms
 
     def _count_stop_failure(self, position: Position, why: str) -> None:
         position.stop_failures += 1

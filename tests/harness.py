@@ -130,6 +130,15 @@ class Desk(Broker):
             self.feed(TimerDue())
         self.now_ms = to_ms
 
+    def first_sent(self, seconds: float) -> list[str]:
+        """Let time pass until something is sent, so many seconds at most; what that is."""
+        for _ in range(round(seconds * 10)):
+            self.advance(0.1)
+            lines = self.take()
+            if lines:
+                return lines
+        return []
+
     def tick(
         self,
         symbol: str,

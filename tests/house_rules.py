@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": SHELL | {"baseline_v1_live", "cli_operator", "cli_shared", "live_start"},
     "cli_operator": PURE | {"config", "runtime", "adapters.journal"},
     "cli_research": SHELL | {"cli_shared", "live_demo", "live_start"},
-    "cli_simulate": {"cli_shared", "simulate", "sim.fault_catalogue"},
+    "cli_simulate": {"cli_shared", "core.rules", "simulate", "sim.fault_catalogue"},
     "cli_shared": PURE | {"config"},
     "baseline_v1_live": SHELL | {"live_journal", "live_machine", "live_start", "live_wiring"},
     "live_demo": SHELL | {"baseline_v1_live", "live_start"},

@@ -49,7 +49,8 @@ class DayEnd:
         if self.reconciler.adopting:
             return False
         ours = {position.symbol for position in self.positions.positions.values()}
-        left = [symbol for symbol in self.reconciler.broker_net if symbol in ours]
+        unproven = self.reconciler.broker_net.keys() | self.reconciler.unclear
+        left = [symbol for symbol in unproven if symbol in ours]
         # What somebody else holds in our symbols is not ours to wait for, once it is sure not to be
         # a surprise of our own orders.
         return not left or self.positions.settled

@@ -204,6 +204,9 @@ class Engine:
             return "paused"
         if self.blocked:
             return f"blocked_{min(self.blocked)}"
+        halt = self.reconciler.halt
+        if halt is not None:
+            return halt
         if now < self.session.first_entry_ms:
             return "before_first_entry"
         if now >= self.session.last_entry_ms:
@@ -274,6 +277,8 @@ class Engine:
             elif self.positions.day_exit_reason is not None:
                 self.state = TradingState.EXIT_ONLY
                 self.reconciler.hurry = True
+            elif self.reconciler.missing.since_ms:
+                return  # What we hold is protected; nothing is sold before the books add up.
             else:
                 self.state = TradingState.ENABLED
             self.orders.say(Level.INFO, "RECONCILE", f"books read and reconciled: {self.state}")
@@ -447,7 +452,7 @@ class Engine:
         if self.reconciled and self._history_wanted:
             due += self.history.deadlines()
         if self.state is not TradingState.STARTING:
-            due.append(self.reconciler.due_ms)
+            due += self.reconciler.deadlines()
         due += [
             instant
             for instant in (

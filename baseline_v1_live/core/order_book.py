@@ -99,6 +99,11 @@ class OrderBook:
         """Whether any order of the symbol has an unknown outcome."""
         return any(order.state is OrderState.UNKNOWN for order in self.live(symbol))
 
+    def taken_back(self, order_id: str) -> bool:
+        """Whether an order is an entry that is not wanted any more: it need not leave if it has not."""
+        order = self.orders.get(order_id)
+        return order is not None and order.purpose is Purpose.ENTRY and order.cancel_wanted
+
     def was_unseen(self, order: Order) -> bool:
         """Whether a stop or exit without an answer was missing in so many looks that it is covered."""
         return order.unseen >= self.rules.unseen_stop_snapshots

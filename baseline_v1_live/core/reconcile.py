@@ -1,7 +1,8 @@
 """Compares what we believe with a complete snapshot of the broker, and names every difference.
 
 It only finds; the resolution of each finding has its own name in core/reconciler.py. Nothing is
-concluded from a row that is missing, and what was touched a moment ago is left alone for a round.
+concluded from a row that is missing (core/net_positions.py), and what was touched a moment ago is left
+alone for a round.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from baseline_v1_live.core.messages import (
     Side,
     SnapshotTaken,
 )
+from baseline_v1_live.core.net_positions import NetRead
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 
@@ -30,6 +32,8 @@ _PATIENCE = 3
 # How long after it left, or was decided on, an order without an answer should be in the books.
 _UNKNOWN_SHOWS_AFTER_MS = 1_000
 SENT_SHOWS_AFTER_MS = 1_000
+_COVER_SETTLES_MS = 1_000
+_UNFILLED_END = frozenset({BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 _WORKING = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN})
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 # A row that is further on than we are is news; one that is behind us is old news.
@@ -99,17 +103,36 @@ class OrderNotOurs(msgspec.Struct, frozen=True):
 
 
 class ShortOfOurs(msgspec.Struct, frozen=True):
-    """The broker's net short in a symbol is smaller than ours: somebody closed a part."""
+    """The broker's net short in a symbol is smaller than ours: somebody closed a part.
+
+    ``agreed``: the trade book shows the same.
+    """
 
     symbol: str
     quantity: int
+    agreed: bool = False
 
 
 class MoreThanOurs(msgspec.Struct, frozen=True):
-    """The broker's net position in a symbol is not explained by us; it is not ours to touch."""
+    """The broker's net position in a symbol is not explained by us; it is not ours to touch.
+
+    ``agreed``: the trade book shows the same.
+    """
 
     symbol: str
     net_quantity: int
+    ours: int
+    agreed: bool = False
+
+
+class RowMissing(msgspec.Struct, frozen=True):
+    """The position book has no row of a symbol, and the trade book does not show that it is closed.
+
+    ``ours`` is our open short of it, in units, negative for a long of ours. It proves nothing; the
+    books are read again.
+    """
+
+    symbol: str
     ours: int
 
 
@@ -124,6 +147,7 @@ Finding = (
     | OrderNotOurs
     | ShortOfOurs
     | MoreThanOurs
+    | RowMissing
 )
 
 
@@ -131,6 +155,7 @@ def compare(
     orders: Iterable[Order],
     open_short: Mapping[str, int],
     snapshot: SnapshotTaken,
+    read: NetRead,
     *,
     grace_ms: int,
     horizon_ms: int,
@@ -140,17 +165,20 @@ def compare(
     """All differences between our beliefs and a snapshot.
 
     ``orders`` are all orders of the session, ``open_short`` our open short quantity by symbol (units,
-    positive; negative for a long of ours). Rows of orders changed within ``grace_ms`` before the
-    snapshot was asked for, and positions of symbols with a fill in that time or an order on its way,
-    are skipped: news of them may be on its way too. ``is_open`` says whether a row that calls an order
-    open is believed, ``is_traded`` whether a symbol is one of our contracts.
+    positive; negative for a long of ours), ``read`` what the snapshot says of net positions. Rows of
+    orders changed within ``grace_ms`` before the snapshot was asked for, and positions of symbols with
+    an order on its way, or with a fill in that time that not both books have, are skipped: news of them
+    may be on its way too.
+    ``is_open`` says whether a row that calls an order open is believed, ``is_traded`` whether a symbol
+    is one of our contracts.
     """
     all_orders = list(orders)
     untouched_ms = snapshot.asked_at_ms - grace_ms
     busy = {
         order.symbol
         for order in all_orders
-        if (order.filled_at_ms or 0) > untouched_ms
+        # A fill that trade book and position book both have is on no way any more.
+        if ((order.filled_at_ms or 0) > untouched_ms and order.symbol not in read.agreed)
         or order.state is OrderState.CLAIMED
         # Past the horizon an unknown order must not hide what the books show.
         or (order.unanswered and snapshot.asked_at_ms < order.placed_at_ms + horizon_ms)
@@ -159,10 +187,8 @@ def compare(
     # A fill that is booked now is compared with the positions of the next snapshot.
     busy |= {finding.order.symbol for finding in missed}
     findings: list[Finding] = [*missed, *_rows(all_orders, snapshot, untouched_ms, is_open)]
-    findings += [
-        finding for finding in _positions(open_short, snapshot) if finding.symbol not in busy
-    ]
-    unanswered = _unanswered(all_orders, snapshot, horizon_ms, _unexplained(open_short, snapshot))
+    findings += [finding for finding in _positions(open_short, read) if finding.symbol not in busy]
+    unanswered = _unanswered(all_orders, snapshot, horizon_ms, _unexplained(open_short, read))
     adopted = {found.broker_order_id for found in unanswered if isinstance(found, OrderFound)}
     findings += unanswered
     findings += [
@@ -197,9 +223,14 @@ def _rows(
     for order in orders:
         if not order.resting or order.broker_order_id is None:
             continue
-        if order.changed_at_ms > untouched_ms:
-            continue
         row = rows.get(order.broker_order_id)
+        if order.changed_at_ms > untouched_ms:
+            # An end of what covers is a claim that is asked for, and cannot wait a whole round.
+            settled = order.changed_at_ms <= snapshot.asked_at_ms - _COVER_SETTLES_MS
+            covers = order.purpose in (Purpose.STOP, Purpose.EXIT)
+            if settled and covers and row is not None and row.status in _UNFILLED_END:
+                found.append(StatusDiffers(order, row.status, row.message))
+            continue
         if row is None:
             found.append(OrderMissing(order))
         elif row.status in _OVER or (
@@ -212,11 +243,10 @@ def _rows(
     return found
 
 
-def _unexplained(open_short: Mapping[str, int], snapshot: SnapshotTaken) -> dict[str, int]:
-    """By symbol: the broker's signed net quantity less ours."""
-    net = {position.symbol: position.net_quantity for position in snapshot.positions}
-    symbols = net.keys() | open_short.keys()
-    return {symbol: net.get(symbol, 0) + open_short.get(symbol, 0) for symbol in symbols}
+def _unexplained(open_short: Mapping[str, int], read: NetRead) -> dict[str, int]:
+    """By symbol: the broker's signed net quantity less ours, where it is clear."""
+    symbols = (read.net.keys() | open_short.keys()) - read.unclear
+    return {symbol: read.net.get(symbol, 0) + open_short.get(symbol, 0) for symbol in symbols}
 
 
 def _unanswered(
@@ -226,7 +256,8 @@ def _unanswered(
     have left and got no answer yet.
 
     Orders that are alike are matched together, and only when there is a row for each, or the horizon
-    of all has passed: before that nobody can say whose a single row is.
+    of all has passed: before that nobody can say whose a single row is. Of stops alike, which replace
+    one another, each is as good as the other, and one that works unnamed could not be cancelled.
     """
     asked_ms = snapshot.asked_at_ms
     known = {order.broker_order_id for order in orders if order.broker_order_id}
@@ -247,7 +278,7 @@ def _unanswered(
             ):
                 found.append(OrderAbsent(order))
             continue
-        if order.state is OrderState.IN_FLIGHT:
+        if not _answer_late(order, asked_ms):
             continue  # The answer that names it is on its way.
         settled = {id_of.order.order_id for id_of in found}
         twins = [
@@ -256,8 +287,8 @@ def _unanswered(
             if _unanswered_twin(order, twin) and twin.order_id not in settled
         ]
         decided = all(asked_ms >= twin.placed_at_ms + horizon_ms for twin in twins)
-        if all(t.state is OrderState.UNKNOWN for t in twins) and (
-            decided or len(rows) >= len(twins)
+        if all(_answer_late(t, asked_ms) for t in twins) and (
+            decided or len(rows) >= len(twins) or order.purpose is Purpose.STOP
         ):
             known.add(rows[0].broker_order_id)
             found.append(OrderFound(order, rows[0].broker_order_id))
@@ -278,6 +309,13 @@ def _not_ours(
         and row.broker_order_id not in known
         and not any(_same_order(order, row, horizon_ms) for order in nameless)
     ]
+
+
+def _answer_late(order: Order, asked_ms: int) -> bool:
+    """Whether what names an order is rather looked for in the books than waited for."""
+    if order.state is OrderState.UNKNOWN:
+        return True
+    return order.sent_at_ms is not None and asked_ms >= order.sent_at_ms + SENT_SHOWS_AFTER_MS
 
 
 def _unanswered_twin(order: Order, twin: Order) -> bool:
@@ -372,14 +410,17 @@ def _same_order(order: Order, row: BrokerOrder, horizon_ms: int) -> bool:
 
 
 def _positions(
-    open_short: Mapping[str, int], snapshot: SnapshotTaken
-) -> list[ShortOfOurs | MoreThanOurs]:
-    net = {position.symbol: position.net_quantity for position in snapshot.positions}
-    found: list[ShortOfOurs | MoreThanOurs] = []
-    for symbol in sorted(net.keys() | open_short.keys()):
-        ours, theirs = open_short.get(symbol, 0), -net.get(symbol, 0)
-        if ours > 0 and theirs < ours:
-            found.append(ShortOfOurs(symbol, ours - max(theirs, 0)))
+    open_short: Mapping[str, int], read: NetRead
+) -> list[ShortOfOurs | MoreThanOurs | RowMissing]:
+    found: list[ShortOfOurs | MoreThanOurs | RowMissing] = []
+    for symbol in sorted(read.net.keys() | open_short.keys() | read.unclear):
+        ours, theirs = open_short.get(symbol, 0), -read.net.get(symbol, 0)
+        agreed = symbol in read.agreed
+        if symbol in read.unclear:
+            if ours:
+                found.append(RowMissing(symbol, ours))
+        elif ours > 0 and theirs < ours:
+            found.append(ShortOfOurs(symbol, ours - max(theirs, 0), agreed))
         elif theirs != ours:
-            found.append(MoreThanOurs(symbol, -theirs, ours))
+            found.append(MoreThanOurs(symbol, -theirs, ours, agreed))
     return found

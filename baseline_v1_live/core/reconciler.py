@@ -1,17 +1,18 @@
 """When to read the broker's books, and what to do about each difference found in them.
 
 Each kind of finding has one resolution, named after it. A position that is smaller at the broker is
-believed when two complete snapshots in a row say so.
+believed when the trade book says the same, or when two complete snapshots in a row show it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from baseline_v1_live.core.instruments import rupee_text
+import msgspec
+
+from baseline_v1_live.core.foreign import Foreign
 from baseline_v1_live.core.messages import (
-    FetchQuote,
     Filled,
     Level,
     OrderUpdated,
@@ -19,9 +20,11 @@ from baseline_v1_live.core.messages import (
     SnapshotTaken,
     TakeSnapshot,
 )
+from baseline_v1_live.core.missing_rows import MissingRows
+from baseline_v1_live.core.net_positions import NetRead, read_net
 from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order_ends import OrderEnds
 from baseline_v1_live.core.order_states import OrderState
-from baseline_v1_live.core.position import FOREIGN
 from baseline_v1_live.core.reconcile import (
     SENT_SHOWS_AFTER_MS,
     FillMissed,
@@ -31,6 +34,7 @@ from baseline_v1_live.core.reconcile import (
     OrderFound,
     OrderMissing,
     OrderNotOurs,
+    RowMissing,
     ShortOfOurs,
     StatusDiffers,
     StopUnseen,
@@ -40,8 +44,11 @@ from baseline_v1_live.core.reconcile import (
 from baseline_v1_live.core.stray_orders import StrayOrders
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
+from baseline_v1_live.strategy.exit_policy import SQUARE_OFF
 
 NO_ANSWER_MS = 20_000
+BOOKS_UNREAD = "books_unread"
+BOOKS_UNCLEAR = "books_unclear"
 _NEVER_MS = 1 << 62
 
 
@@ -67,15 +74,18 @@ class Reconciler:
         self.found: Counter[str] = Counter()
         self.hurry = False
         self.strays = StrayOrders(orders, positions)
+        self.missing = MissingRows(orders)
+        self.foreign = Foreign(orders, positions, price_of)
+        self.ends = OrderEnds(orders, positions.open_short)
         self._price_of = price_of
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
         self._afresh = False
-        self._suspected: dict[str, tuple[int, int]] = {}
-        self._alerted: dict[str, tuple[int, int]] = {}
-        self._foreign: dict[str, int] = {}
-        self._quoted_ms: dict[str, int] = {}
+        self.unclear: frozenset[str] = frozenset()
         self._read_before_ms = 0
+        self._waiting_since_ms: int | None = None
+        self._unread_said = False
+        self._doubted: dict[str, int] = {}
 
     @property
     def due_ms(self) -> int:
@@ -84,14 +94,17 @@ class Reconciler:
             return self._asked_ms + NO_ANSWER_MS
         if self._last_asked_ms is None or self._afresh:
             return self.orders.now_ms
-        busy = self.hurry or self.completed_ms is None or not self.positions.settled
+        unread = self._waiting_since_ms is not None
+        busy = self.hurry or unread or not self.positions.settled
         every = self.rules.reconcile_busy_ms if busy else self.rules.reconcile_idle_ms
         return min(self._last_asked_ms + every, self._doubt_due_ms(self._last_asked_ms))
 
     def _doubt_due_ms(self, last_asked_ms: int) -> int:
         """When what is in doubt is to be looked at again; never, when nothing is."""
         soon_ms = last_asked_ms + self.rules.reconcile_doubt_ms
-        if self._foreign or self._suspected or self.positions.doubtful or self.strays.looked_at:
+        if self.foreign.looked_at or self.positions.doubtful:
+            return soon_ms
+        if self.strays.looked_at or self.missing.looked_at or self.ends.looked_at:
             return soon_ms
         covers = [o for o in self.orders.live() if o.purpose in (Purpose.STOP, Purpose.EXIT)]
         if any(order.state is OrderState.UNKNOWN for order in covers):
@@ -106,12 +119,41 @@ class Reconciler:
     @property
     def adopting(self) -> bool:
         """Whether a short has been seen that is taken over when the next books show it too."""
-        return bool(self._foreign)
+        return bool(self.foreign.adoptable)
+
+    @property
+    def halt(self) -> str | None:
+        """Why nothing is sold on these books, None when they are good enough: for so long they could not
+        be read, or did not add up, that a difference may have stayed unseen.
+        """
+        too_long_ms = self.orders.now_ms - self.rules.drift_halt_ms
+        if self._waiting_since_ms is not None and self._waiting_since_ms <= too_long_ms:
+            return BOOKS_UNREAD
+        if any(since_ms <= too_long_ms for since_ms in self.missing.since_ms.values()):
+            return BOOKS_UNCLEAR
+        return None
+
+    def deadlines(self) -> Iterator[int]:
+        """Instants at which there is something to ask, or ``halt`` changes."""
+        yield self.due_ms
+        for since_ms in (self._waiting_since_ms, *self.missing.since_ms.values()):
+            if since_ms is not None and since_ms + self.rules.drift_halt_ms > self.orders.now_ms:
+                yield since_ms + self.rules.drift_halt_ms
 
     def ask_if_due(self) -> None:
-        """Ask for a snapshot when one is due."""
+        """Ask for a snapshot when one is due, and say when none could be had for long."""
         if self.orders.now_ms >= self.due_ms:
             self.ask("routine")
+        unread = self.halt == BOOKS_UNREAD
+        if unread and not self._unread_said:
+            self.orders.say(
+                Level.CRITICAL,
+                "RECONCILE",
+                f"the books could not be read for {self.rules.drift_halt_ms // 1000} s: no new entries "
+                "until they can",
+                BOOKS_UNREAD,
+            )
+        self._unread_said = unread
 
     def ask(self, reason: str, *, afresh: bool = False) -> None:
         """Ask for a snapshot now unless one is on its way; with ``afresh`` another follows that."""
@@ -121,6 +163,8 @@ class Reconciler:
             return
         self._afresh = False
         self._asked_ms = self._last_asked_ms = now
+        if self._waiting_since_ms is None:
+            self._waiting_since_ms = now
         self.orders.commands.append(TakeSnapshot(reason=reason))
 
     def on_failed(self, message: str) -> None:
@@ -144,25 +188,54 @@ class Reconciler:
         self._asked_ms = None
         if self.completed_ms is not None and snapshot.asked_at_ms < self.completed_ms:
             return  # Overtaken by a newer one.
+        self._waiting_since_ms = None
         self._read_before_ms = self.completed_ms or 0
         self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         held = {position.symbol for position in self.positions.open.values()}
+        orders = self.orders.orders.values()
+        open_short = {symbol: self.positions.open_short(symbol) for symbol in held}
+        read = self._relevant(read_net(orders, open_short, snapshot))
         findings = compare(
-            self.orders.orders.values(),
-            {symbol: self.positions.open_short(symbol) for symbol in held},
+            orders,
+            open_short,
             snapshot,
+            read,
             grace_ms=self.rules.touched_grace_ms,
             horizon_ms=self.rules.gateway_horizon_ms,
             is_open=self.orders.is_open,
             is_traded=self.orders.contracts.__contains__,
         )
-        self._forget_settled_shortfalls(findings)
+        self.foreign.forget(findings, self.unclear)
+        self._doubted, self.positions.doubtful = self.positions.doubtful, {}
+        self.missing.resolve([*findings, *self._forgotten()])
         for finding in findings:
             self.found[type(finding).__name__] += 1
             self._resolve(finding)
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
-        self.strays.resolve(strays, self.broker_net)
+        self.strays.resolve(strays, read)
+        self.ends.resolve(snapshot, read)
+
+    def _relevant(self, read: NetRead) -> NetRead:
+        """Unclear is only what may be ours: what we hold or have traded, and any of the day's contracts
+        where the day's state was lost.
+        """
+        ours = {position.symbol for position in self.positions.positions.values()}
+        if self._state_lost:
+            ours |= self.orders.contracts.keys()
+        self.unclear = read.unclear & ours
+        return msgspec.structs.replace(read, unclear=self.unclear)
+
+    def _forgotten(self) -> list[RowMissing]:
+        """What may be ours and is not remembered: traded today, without a row."""
+        if not self._state_lost:
+            return []
+        known = {position.symbol for position in self.positions.positions.values()}
+        return [RowMissing(symbol, 0) for symbol in sorted(self.unclear - known)]
+
+    @property
+    def _state_lost(self) -> bool:
+        return self.rules.foreign_position == "ours"
 
     def _resolve(self, finding: Finding) -> None:
         match finding:
@@ -180,10 +253,10 @@ class Reconciler:
                     self.orders.declare_not_placed(order)
             case StopUnseen(order):
                 self._miss_stop(order)
-            case ShortOfOurs(symbol, quantity):
-                self._confirm_shortfall(symbol, quantity)
-            case MoreThanOurs(symbol, net_quantity, ours):
-                self._judge_difference(symbol, net_quantity, ours)
+            case ShortOfOurs():
+                self._confirm_shortfall(finding)
+            case MoreThanOurs():
+                self._judge_difference(finding)
 
     def _book_missed_fill(self, finding: FillMissed) -> None:
         order = finding.order
@@ -221,27 +294,30 @@ class Reconciler:
         self.orders.keep(order)
         if order.unseen == self.rules.unseen_stop_snapshots:
             self.orders.declare_lost(order)
+            squares_off = self.positions.day_exit_reason == SQUARE_OFF
+            meanwhile = (
+                "NO stop covers after square-off" if squares_off else "a stop covers meanwhile"
+            )
             self.orders.say(
                 Level.CRITICAL,
                 "RECONCILE",
                 f"{order.symbol}: {order.purpose} {order.order_id} got no answer and is not in the "
-                "books; a stop covers meanwhile, and it is still looked for",
+                f"books; {meanwhile}, and it is still looked for",
                 f"unseen:{order.symbol}",
             )
 
-    def _seen_twice(self, symbol: str, difference: int) -> bool:
-        """Whether the snapshot before showed the same difference; until then it is doubtful, and what
-        is in doubt is neither bought nor sold.
+    def _certain(self, symbol: str, difference: int, *, agreed: bool) -> bool:
+        """Whether a difference is believed: the trade book shows it too, or the snapshot before did;
+        until then it is doubtful, and what is in doubt is neither bought nor sold.
         """
-        doubtful = self.positions.doubtful
-        if doubtful.get(symbol) != difference:
-            doubtful[symbol] = difference
-            return False
-        del doubtful[symbol]
-        return True
+        if agreed or self._doubted.get(symbol) == difference:
+            return True
+        self.positions.doubtful[symbol] = difference
+        return False
 
-    def _confirm_shortfall(self, symbol: str, quantity: int) -> None:
-        if not self._seen_twice(symbol, quantity):
+    def _confirm_shortfall(self, finding: ShortOfOurs) -> None:
+        symbol, quantity = finding.symbol, finding.quantity
+        if not self._certain(symbol, quantity, agreed=finding.agreed):
             return
         for position in list(self.positions.open.values()):
             if position.symbol == symbol and quantity > 0:
@@ -249,17 +325,16 @@ class Reconciler:
                 quantity -= part
                 self.positions.close_externally(position, part, self._price_of(symbol))
 
-    def _judge_difference(self, symbol: str, net_quantity: int, ours: int) -> None:
+    def _judge_difference(self, finding: MoreThanOurs) -> None:
+        symbol, net_quantity, ours = finding.symbol, finding.net_quantity, finding.ours
         if ours < 0 and net_quantity < -ours:
-            self._confirm_sold_long(symbol, -ours - max(net_quantity, 0))
-        elif not self._correct_flip(symbol, net_quantity, ours) and not self._adopt_foreign(
-            symbol, net_quantity
-        ):
-            self._alert_foreign(symbol, net_quantity, ours)
+            self._confirm_sold_long(symbol, -ours - max(net_quantity, 0), agreed=finding.agreed)
+        elif not self._correct_flip(finding) and not self.foreign.adopt(symbol, net_quantity):
+            self.foreign.tell(symbol, net_quantity, ours)
 
-    def _confirm_sold_long(self, symbol: str, quantity: int) -> None:
+    def _confirm_sold_long(self, symbol: str, quantity: int, *, agreed: bool) -> None:
         """A long of ours is smaller at the broker: somebody sold it before our correction did."""
-        if not self._seen_twice(symbol, quantity):
+        if not self._certain(symbol, quantity, agreed=agreed):
             return
         for position in list(self.positions.open.values()):
             if position.symbol == symbol and position.open_quantity < 0 < quantity:
@@ -267,21 +342,23 @@ class Reconciler:
                 quantity -= part
                 self.positions.close_externally(position, -part, self._price_of(symbol))
 
-    def _correct_flip(self, symbol: str, net_quantity: int, ours: int) -> bool:
+    def _correct_flip(self, finding: MoreThanOurs) -> bool:
         """A long where we have just bought to close: somebody had closed our short before.
 
-        Two snapshots in a row must show it; then what was closed outside is booked, and the long that
-        our own purchase made is sold by the position's own correction, never more than we bought.
+        The trade book or two snapshots in a row must show it; then what was closed outside is booked,
+        and the long that our own purchase made is sold by the position's own correction, never more
+        than we bought.
         Looked for within a minute after the close, and in the first books read after it, however
         late those come.
         """
+        symbol, net_quantity, ours = finding.symbol, finding.net_quantity, finding.ours
         if net_quantity <= 0 or ours > 0:
             return False
         since = min(
             self.orders.now_ms - self.rules.flip_window_ms,
             self._read_before_ms - self.rules.touched_grace_ms,
         )
-        if self.positions.doubtful.get(symbol) == -net_quantity:
+        if self._doubted.get(symbol) == -net_quantity:
             since = 0  # The snapshot before saw it in time.
         position = next(
             (
@@ -293,82 +370,9 @@ class Reconciler:
         )
         if position is None:
             return False
-        if not self._seen_twice(symbol, -net_quantity):
+        if not self._certain(symbol, -net_quantity, agreed=finding.agreed):
             return True
         flipped = min(net_quantity + min(ours, 0), position.exit_quantity)
         if flipped > 0:
             self.positions.close_externally(position, flipped, self._price_of(symbol))
         return True
-
-    def _adopt_foreign(self, symbol: str, net_quantity: int) -> bool:
-        """A short of somebody else in one of our contracts: taken over where the rules say so.
-
-        Two snapshots in a row must show the same size. Where we hold or sell the symbol ourselves,
-        after the day's exit (unless it must be taken for ours), and where one stop could not cover
-        it, it is left alone. False: to be said as not ours.
-        """
-        contract = self.orders.contracts.get(symbol)
-        rule = self.rules.foreign_position
-        flatten = rule == "flatten"
-        if (
-            contract is None
-            or net_quantity >= 0
-            or rule == "alert"
-            or (self.positions.day_exit_reason is not None and rule != "ours")
-            or self.positions.held(symbol) is not None
-            or symbol in self.orders.live_symbols
-            or (not flatten and -net_quantity > contract.order_quantity_max)
-        ):
-            self._foreign.pop(symbol, None)
-            return False
-        if self._foreign.get(symbol) != net_quantity:
-            self._foreign[symbol] = net_quantity
-            return True
-        price = self._price_of(symbol)
-        if not price:
-            self._ask_price(symbol)
-            return False
-        del self._foreign[symbol]
-        position = self.positions.adopt(symbol, -net_quantity, price)
-        if flatten:
-            self.positions.want_exit(position, FOREIGN)
-        self.orders.say(
-            Level.ALERT,
-            "RECONCILE",
-            f"{symbol}: a short of {-net_quantity} that is not ours is "
-            f"{'closed' if flatten else 'adopted and protected'}, valued at {rupee_text(price)}",
-            f"foreign:{symbol}",
-        )
-        return True
-
-    def _ask_price(self, symbol: str) -> None:
-        now = self.orders.now_ms
-        if now >= self._quoted_ms.get(symbol, 0) + self.rules.quote_every_ms:
-            self._quoted_ms[symbol] = now
-            self.orders.commands.append(FetchQuote(symbol=symbol))
-
-    def _forget_settled_shortfalls(self, findings: tuple[Finding, ...]) -> None:
-        seen = {f.symbol for f in findings if isinstance(f, ShortOfOurs | MoreThanOurs)}
-        for doubts in (self.positions.doubtful, self._foreign, self._suspected, self._alerted):
-            for symbol in doubts.keys() - seen:
-                del doubts[symbol]
-
-    def _alert_foreign(self, symbol: str, net_quantity: int, ours: int) -> None:
-        difference = (net_quantity, ours)
-        if self._alerted.get(symbol) == difference:
-            return
-        if self._suspected.get(symbol) != difference:
-            # A fill between the reading of two books looks like this once.
-            self._suspected[symbol] = difference
-            return
-        del self._suspected[symbol]
-        self._alerted[symbol] = difference
-        unknown = [o.order_id for o in self.orders.live(symbol) if o.unanswered]
-        perhaps = f"; it may be {', '.join(unknown)}, whose outcome is unknown" if unknown else ""
-        self.orders.say(
-            Level.CRITICAL if net_quantity > 0 or unknown else Level.ALERT,
-            "RECONCILE",
-            f"{symbol}: the broker holds {net_quantity:+d}, ours is {-ours:+d}; "
-            f"the difference is not ours and is left alone{perhaps}",
-            f"foreign:{symbol}",
-        )

@@ -100,9 +100,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     cancel_retry_ms: int = 2_000
     gateway_horizon_ms: int = 130_000
     absent_snapshots: int = 3
-    reconcile_busy_ms: int = 5_000
-    reconcile_idle_ms: int = 60_000
+    reconcile_busy_ms: int = 3_000
+    reconcile_idle_ms: int = 8_000
     reconcile_doubt_ms: int = 1_000
+    # Books that cannot be read, or do not add up, for so long stop entries.
+    drift_halt_ms: int = 20_000
     flip_window_ms: int = 60_000
     touched_grace_ms: int = 5_000
     # Looks at the books in which a stop or exit without an answer is missing before a stop covers.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from baseline_v1_live.core.instruments import round_up, rupee_text
 from baseline_v1_live.core.messages import BrokerOrder, Level, OrderType, Purpose, Side
+from baseline_v1_live.core.net_positions import NetRead
 from baseline_v1_live.core.position import Position
 from baseline_v1_live.core.reconcile import OrderNotOurs
 from baseline_v1_live.core.risk import BASIS_POINTS
@@ -25,15 +26,18 @@ class StrayOrders:
         self.looked_at: set[str] = set()
         self._said: set[str] = set()
 
-    def resolve(self, strays: list[OrderNotOurs], net: dict[str, int]) -> None:
-        """Take over, cancel or say each stray order of one snapshot; ``net`` are its signed positions.
+    def resolve(self, strays: list[OrderNotOurs], read: NetRead) -> None:
+        """Take over, cancel or say each stray order of one snapshot; ``read`` are its positions.
 
         Nothing is cancelled or said at the first look: the books are read one after the other.
         """
         before, self.looked_at = self.looked_at, set()
         for stray in strays:
             row, broker_order_id = stray.row, stray.row.broker_order_id
-            ours, theirs = self.positions.open_short(row.symbol), net.get(row.symbol, 0)
+            if row.symbol in read.unclear:
+                self.looked_at.add(broker_order_id)  # Nobody can say what it covers.
+                continue
+            ours, theirs = self.positions.open_short(row.symbol), read.net.get(row.symbol, 0)
             position = self.positions.held(row.symbol)
             # The account is short by just what is ours, so it can cover nothing else.
             covers = position is not None and theirs == -ours < 0

@@ -246,11 +246,14 @@ class LiveDriver:
         except Exception as error:
             problem = str(error) or repr(error)
         for command in orders:
-            if problem and self._opens(command):
+            why = problem
+            if isinstance(command, PlaceOrder) and self.engine.orders.taken_back(command.order_id):
+                why = "not wanted any more"  # A kill or the like came while it waited for the disk.
+            if why and self._opens(command):
                 request = Request.PLACE if isinstance(command, PlaceOrder) else Request.MODIFY
                 self.hear(
                     OrderRefused(
-                        order_id=command.order_id, request=request, message=problem, sent=False
+                        order_id=command.order_id, request=request, message=why, sent=False
                     )
                 )
             else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -90,6 +90,8 @@ class Exchange:
         self.orders: dict[str, RestingOrder] = {}
         self.positions: dict[str, int] = {}
         self.due_ms = 1 << 62
+        # Why the broker throws an order out that has just triggered, None when it does not.
+        self.refusal_at_trigger: Callable[[RestingOrder], str | None] = lambda _: None
         self._prefix = order_prefix
         self._book: dict[str, list[RestingOrder]] = {}
         self._quotes: dict[str, _Quote] = {}
@@ -366,7 +368,7 @@ class Exchange:
         if not reached:
             return False
         order.status = BrokerStatus.OPEN
-        refusal = self._protection_refusal(
+        refusal = self.refusal_at_trigger(order) or self._protection_refusal(
             order.symbol, order.side, order.order_type, order.limit_price_paise, tick.at_ms
         )
         if refusal is not None:

@@ -1,21 +1,24 @@
-"""Small market days for trials by the thousand: ten options, sparse ticks, less than an hour long.
+"""Market days for trials by the thousand: ten options, sparse ticks, less than an hour long; and now and
+then a whole one.
 
 No model of prices to draw conclusions from: waves that make swing lows and break them, noise, and now and
 then a jump that leaps over stops. Open, close, quotes, sizes and volumes are there as on a whole day.
+What goes wrong with prices comes from elsewhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 
 from baseline_v1_live.core.instruments import universe
-from baseline_v1_live.core.session import SECOND_MS, at_ist
+from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, at_ist
 from baseline_v1_live.sim.contract_table import SESSION_OPEN, recorded_contract
 from baseline_v1_live.sim.day import MarketDay
+from baseline_v1_live.sim.generator import generate_day
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,19 +28,33 @@ ATM_PAISE = 2_600_000
 _STEP_PAISE = 5_000
 _STRIKES_EACH_SIDE = 2
 _TICK_PAISE = 5
-_HALT_MS = 180_000
+# A tick of each option in so many seconds: a whole day's cost, not its truth, is what ticks decide here.
+_WHOLE_DAY_TICKS_S = 20
+_JUMPS_MEAN = 0.5
+_DELTA = 0.2
 
 
-def small_day(
-    seed: int,
-    *,
-    minutes: int = 45,
-    seconds_a_tick: float = 3.0,
-    troubles: Collection[str] = (),
-) -> MarketDay:
+def whole_day(seed: int, minutes: int) -> MarketDay:
+    """A generated day of all strikes, sparse in ticks, cut off after so many minutes."""
+    day = generate_day(seed, ticks_per_second=1 / _WHOLE_DAY_TICKS_S)
+    close_ms = at_ist(day.date, SESSION_OPEN) + minutes * MINUTE_MS
+    played = int(np.searchsorted(day.at_ms, close_ms))
+    return dataclasses.replace(
+        day,
+        at_ms=day.at_ms[:played],
+        symbol_index=day.symbol_index[:played],
+        ltp_paise=day.ltp_paise[:played],
+        bid_paise=day.bid_paise[:played],
+        ask_paise=day.ask_paise[:played],
+        bid_quantity=day.bid_quantity[:played],
+        ask_quantity=day.ask_quantity[:played],
+        volume=day.volume[:played],
+    )
+
+
+def small_day(seed: int, *, minutes: int = 45, seconds_a_tick: float = 4.0) -> MarketDay:
     """A day of ``minutes`` from 09:15 on; ``seconds_a_tick`` is the mean time between two ticks of a
-    symbol. ``troubles`` of the market: ``small_sizes``, ``jumps``, ``halt``. The same arguments give the
-    same day.
+    symbol. The same arguments give the same day.
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     names = universe("NIFTY", EXPIRY, ATM_PAISE, _STEP_PAISE, _STRIKES_EACH_SIDE)
@@ -46,20 +63,13 @@ def small_day(
     index = 26_000 * np.exp(np.cumsum(rng.normal(0, 0.00006, seconds)))
     columns = [_ticks(rng, open_ms, index, seconds_a_tick / 2, quoted=False)]
     for name in names:
-        jumps = 4.0 if "jumps" in troubles else 0.5
-        prices = _option_path(rng, index, jumps, rises=name.endswith("CE"))
+        prices = _option_path(rng, index, rises=name.endswith("CE"))
         columns.append(_ticks(rng, open_ms, prices, seconds_a_tick, quoted=True))
     at_ms = np.concatenate([column[0] for column in columns])
     owner = np.repeat(np.arange(len(symbols), dtype=np.int16), [len(c[0]) for c in columns])
     order = np.argsort(at_ms, kind="stable")
-    if "halt" in troubles:
-        from_ms = open_ms + int(rng.integers(300, seconds - 900)) * SECOND_MS
-        stands = (at_ms[order] >= from_ms) & (at_ms[order] < from_ms + _HALT_MS)
-        order = order[~stands]
     rest = [np.concatenate([c[n] for c in columns])[order] for n in range(1, 7)]
     ltp, bid, ask, bid_quantity, ask_quantity = (part.astype(np.int32) for part in rest[:5])
-    if "small_sizes" in troubles:
-        bid_quantity, ask_quantity = np.minimum(bid_quantity, 195), np.minimum(ask_quantity, 195)
     return MarketDay(
         date=DATE,
         expiry=EXPIRY,
@@ -79,20 +89,19 @@ def small_day(
     )
 
 
-def _option_path(
-    rng: np.random.Generator, index: Floats, jumps_mean: float, *, rises: bool
-) -> Floats:
+def _option_path(rng: np.random.Generator, index: Floats, *, rises: bool) -> Floats:
     """A price for each second, rupees: what the index does to it, a wave of its own, noise and jumps."""
     seconds = len(index)
-    moved = (index - index[0]) * (0.5 if rises else -0.5)
+    # Swings of a few percent, because wider ones lie beyond the longest stop that is traded.
+    moved = (index - index[0]) * (_DELTA if rises else -_DELTA)
     base = rng.uniform(120, 230)
-    period_s, share = rng.uniform(240, 600), rng.uniform(0.02, 0.06)
+    period_s, share = rng.uniform(120, 400), rng.uniform(0.01, 0.035)
     turns = np.cumsum(rng.uniform(0.5, 1.5, seconds)) / period_s
     wave = base * share * np.sin(2 * np.pi * (turns + rng.uniform()))
-    drift = base * rng.uniform(-0.15, 0.25) * np.arange(seconds) / seconds
-    noise = np.cumsum(rng.normal(0, base * 0.0006, seconds))
+    drift = base * rng.uniform(-0.25, 0.25) * np.arange(seconds) / seconds
+    noise = np.cumsum(rng.normal(0, base * 0.0009, seconds))
     jumps = np.zeros(seconds)
-    for _ in range(int(rng.poisson(jumps_mean))):
+    for _ in range(int(rng.poisson(_JUMPS_MEAN))):
         jumps[rng.integers(60, seconds)] += base * rng.choice((-1, 1)) * rng.uniform(0.03, 0.35)
     return np.maximum(base + moved + wave + drift + noise + np.cumsum(jumps), 3.0)
 

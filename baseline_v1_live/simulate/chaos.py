@@ -1,32 +1,35 @@
 """Makes a plan's troubles happen: on the wire, at the gateway, in the market, on the disk, by hand.
 
-It is the Wire and the Disk of a simulated machine. Everything by chance comes from one generator, in the
-order in which things happen, so a seed is one story.
+It is the Wire, the Gateway and the Disk of a simulated machine. What happens to calls, orders, books and
+messages is told in sim/openalgo_server/troubles.py, which openalgo-sim has too; here is when, and what
+only a simulated machine can have. Everything by chance comes from one generator, in the order in which
+things happen, so a seed is one story.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from functools import partial
 
+from baseline_v1_live.adapters.journal.store import BUSY_TIMEOUT_MS
 from baseline_v1_live.core.session import SECOND_MS
 from baseline_v1_live.sim.openalgo_server.rest import Served
-from baseline_v1_live.sim.openalgo_server.venue import RefusedError
+from baseline_v1_live.sim.openalgo_server.trouble_books import BOOKS
+from baseline_v1_live.sim.openalgo_server.trouble_moments import BY_HAND, Moments
+from baseline_v1_live.sim.openalgo_server.troubles import ORDERS, Troubles
+from baseline_v1_live.simulate.clock import set_time
 from baseline_v1_live.simulate.network import Passage
 from baseline_v1_live.simulate.plan import Plan
 from baseline_v1_live.simulate.world import World
 
-ORDERS = frozenset({"placeorder", "modifyorder", "cancelorder"})
-BOOKS = frozenset({"orderbook", "tradebook", "positionbook"})
-BY_HAND = "by hand"
-_HTML = "<!doctype html>\n<html><head><title>502 Bad Gateway</title></head></html>\n"
-_BROKEN = '{"status": "error", "message": "An unexpected error occurred"}'
-_NO_LOGIN = '{"status": "error", "message": "Invalid openalgo apikey"}'
-_LATE_MAX_S = 130.0
+__all__ = ["BOOKS", "BY_HAND", "ORDERS", "Chaos"]
+_CLOCK_STEPS_MS = tuple(s * SECOND_MS for s in (-3600, -300, -3, 3, 60, 3600))
+_LOCKS_S = (1, 10, 60)
+_KILL_AFTER_S = 0.5
+_AGAIN_S, _TRIES = 5.0, 60
 
 
 class _KilledError(BaseException):
@@ -34,8 +37,10 @@ class _KilledError(BaseException):
 
 
 class Chaos:
-    """``fired`` counts by trouble, ``spoilt_ms`` has the instants of the last call of an order or a book
-    that went wrong, by what it was about.
+    """``fired`` counts by trouble. ``spoilt_ms`` is until when the bot cannot know the truth because an
+    answer went wrong, ``books_ok_ms`` when each book was last given out as it is.
+
+    ``on_fault`` hears the name of each trouble that strikes, ``operator`` of what the operator does.
     """
 
     def __init__(self, plan: Plan, open_ms: int) -> None:
@@ -44,22 +49,31 @@ class Chaos:
         self.spoilt_ms = 0
         self.books_ok_ms: dict[str, int] = {}
         self.log: Callable[[str], None] = lambda _: None
-        self.on_trade: Callable[[str], None] = lambda _: None
+        self.on_fault: Callable[[str], None] = lambda _: None
+        self.operator: Callable[[str], None] = lambda _: None
         self.kill_at_next_commit: Callable[[], None] | None = None
         self._open_ms = open_ms
         self._chance = random.Random(f"chaos of {plan.seed}")
         self._world: World | None = None
-        self._ticks: deque[bytes] = deque(maxlen=50)
-        self._emptied: set[str] = set()
-        self._stalled = ""
+        self._locked_until_ms: int | None = None
+        self._locked = False
 
     def attach(self, world: World) -> None:
         """The world whose gateway it troubles."""
         self._world = world
-        symbols = sorted(world.venue.day.contracts)
-        self._stalled = self._chance.choice(symbols)
+        self.troubles = Troubles(world.venue, world.stream, self, self._chance, self.later)
+        self.moments = Moments(
+            world.venue, world.stream, self, self._chance, self.later, self.troubles
+        )
+        for window in self.plan.windows:
+            if window.name == "gateway_down":
+                self._at(window.from_ms, world.stream.drop_all)
+            elif window.name == "clock_set":
+                by_ms = self._chance.choice(_CLOCK_STEPS_MS)
+                self._at(window.from_ms, partial(self._set_clock, by_ms))
+                self._at(window.to_ms, partial(set_time, world.loop, 0))
 
-    # ------------------------------------------------------------ asking
+    # ------------------------------------------------------------ when
 
     @property
     def world(self) -> World:
@@ -77,7 +91,7 @@ class Chaos:
         return self.world.now_ms - self._open_ms
 
     def during(self, name: str) -> bool:
-        """Whether a period of this trouble lasts now."""
+        """Whether a trouble that lasts is there now."""
         now = self._since_open_ms
         return any(w.name == name and w.from_ms <= now < w.to_ms for w in self.plan.windows)
 
@@ -93,185 +107,15 @@ class Chaos:
         """A trouble has struck."""
         self.fired[name] += 1
         self.log(f"trouble {name}")
+        self.on_fault(name)
 
-    # ------------------------------------------------------------ the wire
-
-    def passage(self, endpoint: str, body: str) -> Passage:  # noqa: ARG002
-        """The fate of a request that leaves now."""
-        chance = self._chance
-        out_s, back_s = chance.uniform(0.001, 0.03), chance.uniform(0.001, 0.03)
-        if self.during("gateway_down"):
-            self.count("gateway_down")
-            return self._spoil(Passage(out_s=out_s, back_s=back_s, refused=True))
-        if self.during("gateway_hangs"):
-            self.count("gateway_hangs")
-            return self._spoil(Passage(out_s=out_s, back_s=back_s, lost=True))
-        if endpoint in ORDERS:
-            reset_s = chance.choice((None, 0.2))
-            if self.strikes("answer_lost"):
-                return self._spoil(Passage(out_s=out_s, back_s=0, deaf=True, reset_s=reset_s))
-            if self.strikes("request_lost"):
-                return self._spoil(Passage(out_s=out_s, back_s=0, lost=True, reset_s=reset_s))
-            if self.strikes("acceptance_late"):
-                late_s = chance.choice((chance.uniform(1, 15), chance.uniform(15, _LATE_MAX_S)))
-                return self._spoil(Passage(out_s=late_s, back_s=back_s), late_s)
-        if self.strikes("answer_late"):
-            late_s = chance.uniform(0.5, 20)
-            return self._spoil(Passage(out_s=out_s, back_s=late_s), late_s)
-        return Passage(out_s=out_s, back_s=back_s)
-
-    def messages_s(self, message: bytes | None) -> list[float]:
-        """After how long each copy of a message of the stream arrives; none: it is lost."""
-        delay_s = self._chance.uniform(0.001, 0.02)
-        if message is None or self._world is None:
-            return [delay_s]
-        if b'"type":"order_update"' in message:
-            if self.strikes("updates_lost"):
-                return []
-            if self.strikes("updates_twice"):
-                return [delay_s, delay_s + self._chance.uniform(0, 5)]
-            if self.strikes("updates_shuffled"):
-                return [delay_s + self._chance.uniform(0, 60)]
-        elif b'"market_data"' in message:
-            if self.during("stream_silent"):
-                self.count("stream_silent")
-                return []
-            if self.during("symbol_stalled") and self._stalled.encode() in message:
-                self.count("symbol_stalled")
-                return []
-            if self._chance.random() < 0.02:
-                self._ticks.append(message)
-        return [delay_s]
-
-    @property
-    def stream_up(self) -> bool:
-        """Whether the stream can be reached."""
-        return not (self.during("gateway_down") or self.during("gateway_hangs"))
-
-    def _spoil(self, passage: Passage, for_s: float = 15.0) -> Passage:
+    def spoilt(self, for_s: float = 0.0) -> None:
+        """What the bot was told is not the truth, and may not be for so many seconds more."""
         self.spoilt_ms = max(self.spoilt_ms, self.world.now_ms + round(for_s * SECOND_MS))
-        return passage
 
-    # ------------------------------------------------------------ the gateway
-
-    @property
-    def context(self) -> Context:
-        """That of the gateway's own tasks."""
-        return self.world.context
-
-    def join(self, deliver: Callable[[bytes | None], None]) -> Callable[[str | None], None]:
-        """A client of the stream has come."""
-        return self.world.join(deliver)
-
-    async def answer(self, endpoint: str, text: str, remote: str) -> Served:
-        """One call at the gateway, spoilt where the plan says so."""
-        refusal = self._refusal(endpoint, text)
-        if refusal is not None:
-            self.spoilt_ms = max(self.spoilt_ms, self.world.now_ms)
-            return refusal
-        carried_out = self._chance.random() < 0.5
-        spoilt = self._spoilt(endpoint)
-        if spoilt is not None and not carried_out and endpoint in ORDERS:
-            return spoilt
-        self._before(endpoint, text)
-        served = await self.world.answer(endpoint, text, remote)
-        self._after(endpoint, served)
-        if spoilt is not None:
-            return spoilt
-        if endpoint in ORDERS and served.status == 200:
-            if self.strikes("cut_json"):
-                return self._bad(served._replace(text=served.text[: len(served.text) // 2]))
-            if endpoint == "placeorder" and self.strikes("no_id"):
-                body = json.loads(served.text)
-                body.pop("orderid", None)
-                return self._bad(served._replace(text=json.dumps(body)))
-        if endpoint in BOOKS:
-            served = self._book(endpoint, served)
-        return served
-
-    def _refusal(self, endpoint: str, text: str) -> Served | None:
-        if self.during("rate_limited"):
-            self.count("rate_limited")
-            return Served(429, '{"message": "10 per 1 second"}')
-        if self.during("login_over"):
-            self.count("login_over")
-            return Served(403, _NO_LOGIN)
-        if endpoint == "placeorder":
-            stop = '"BUY"' in text and '"SL"' in text
-            if stop and self.strikes("stop_refused"):
-                return Served(400, '{"status": "error", "message": "RMS: stop orders are blocked"}')
-            if not stop and self.strikes("refused"):
-                return Served(400, '{"status": "error", "message": "RMS: margin exceeds"}')
-        return None
-
-    def _spoilt(self, endpoint: str) -> Served | None:
-        if endpoint not in ORDERS and endpoint != "orderstatus":
-            return None
-        if self.strikes("error_500"):
-            return self._bad(Served(500, _BROKEN))
-        if self.strikes("html"):
-            return self._bad(Served(502, _HTML, "text/html"))
-        return None
-
-    def _book(self, endpoint: str, served: Served) -> Served:
-        if served.status != 200:
-            return served
-        if self.strikes("book_fails"):
-            return self._bad(Served(500, _BROKEN))
-        # A book that lies twice in a row is told from the truth by nobody.
-        if not self._emptied and self.strikes("book_empty"):
-            self._emptied.add(endpoint)
-            body = json.loads(served.text)
-            empty: Any = {"orders": [], "statistics": {}} if endpoint == "orderbook" else []
-            return self._bad(served._replace(text=json.dumps(body | {"data": empty})))
-        if endpoint in self._emptied:
-            self._emptied.clear()
-        self.books_ok_ms[endpoint] = self.world.now_ms
-        return served
-
-    def _bad(self, served: Served) -> Served:
-        self.spoilt_ms = max(self.spoilt_ms, self.world.now_ms)
-        return served
-
-    def _before(self, endpoint: str, text: str) -> None:
-        """What the market does just before a request is carried out."""
-        if endpoint not in ("cancelorder", "modifyorder"):
-            return
-        order = self.world.venue.books.orders.get(str(json.loads(text).get("orderid")))
-        if order is None or order.over:
-            return
-        price = order.price_paise or order.reference_paise
-        if endpoint == "cancelorder" and self.strikes("fill_during_cancel"):
-            lots = self._chance.choice((order.remaining, max(order.remaining // 130 * 65, 65)))
-            self.world.venue.execute(order.orderid, lots, price)
-        elif (
-            endpoint == "modifyorder"
-            and order.remaining > 65
-            and self.strikes("fill_during_modify")
-        ):
-            self.world.venue.execute(order.orderid, 65, price)
-
-    def _after(self, endpoint: str, served: Served) -> None:
-        """What becomes of an order after it was taken."""
-        if served.status != 200 or endpoint not in ("placeorder", "cancelorder"):
-            return
-        orderid = json.loads(served.text).get("orderid")
-        order = self.world.venue.books.orders.get(str(orderid))
-        if order is None:
-            return
-        if endpoint == "placeorder":
-            if not order.over and self.strikes("rejected_later"):
-                self.later(self._chance.uniform(0.05, 3), lambda: self._reject(order.orderid))
-        elif order.remaining == 0 and self.strikes("fill_after_cancel"):
-            left = order.quantity - order.filled_quantity
-            price = order.price_paise or order.reference_paise
-            self.later(
-                self._chance.uniform(0.05, 60),
-                lambda: self.world.venue.execute(order.orderid, left, price),
-            )
-
-    def _reject(self, orderid: str) -> None:
-        self.world.venue.reject(orderid, "RMS: rejected")
+    def looked(self, book: str) -> None:
+        """A book was given out as it is."""
+        self.books_ok_ms[book] = self.world.now_ms
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something to the market after so many seconds."""
@@ -282,10 +126,85 @@ class Chaos:
 
         self.world.loop.call_later(seconds, run, context=self.world.context)
 
+    def _at(self, since_open_ms: int, act: Callable[[], None]) -> None:
+        left_ms = max(since_open_ms - self._since_open_ms, 0)
+        self.world.loop.call_later(left_ms / SECOND_MS, act, context=self.world.context)
+
+    # ------------------------------------------------------------ the wire and the gateway
+
+    def passage(self, endpoint: str, body: str) -> Passage:  # noqa: ARG002
+        """The fate of a request that leaves now."""
+        out_s, back_s = self._chance.uniform(0.001, 0.03), self._chance.uniform(0.001, 0.03)
+        fate = self.troubles.fate(endpoint)
+        return Passage(
+            out_s=out_s + fate.out_s,
+            back_s=back_s + fate.back_s,
+            refused=fate.refused,
+            lost=fate.lost,
+            deaf=fate.deaf,
+            reset_s=fate.reset_s,
+        )
+
+    def messages_s(self, message: bytes | None) -> list[float]:  # noqa: ARG002
+        """After how long a message of the stream arrives."""
+        return [self._chance.uniform(0.001, 0.02)]
+
+    @property
+    def stream_up(self) -> bool:
+        """Whether the stream can be reached."""
+        return not (self.during("gateway_down") or self.during("gateway_hangs"))
+
+    @property
+    def context(self) -> Context:
+        """That of the gateway's own tasks."""
+        return self.world.context
+
+    def join(self, deliver: Callable[[bytes | None], None]) -> Callable[[str | None], None]:
+        """A client of the stream has come."""
+
+        def carry(message: bytes | None) -> None:
+            if message is None:
+                deliver(None)
+            else:
+                self.troubles.carry(message, deliver)
+
+        return self.world.join(carry)
+
+    async def answer(self, endpoint: str, text: str, remote: str) -> Served:
+        """One call at the gateway, spoilt where the plan says so."""
+        return await self.troubles.answer(endpoint, text, remote, self.world.answer)
+
+    # ------------------------------------------------------------ moments
+
+    def happen(self, name: str, tries: int = _TRIES) -> None:
+        """A trouble of the plan's moments has come. Where there is nothing to strike it tries again."""
+        if self.healed:
+            return
+        if name == "journal_locked":
+            locked_ms = self._chance.choice(_LOCKS_S) * SECOND_MS
+            self._locked_until_ms = min(self._since_open_ms + locked_ms, self.plan.heal_ms)
+        elif self.moments.strike(name):
+            self.world.catch_up()
+            if name == "lane_full":
+                self.later(_KILL_AFTER_S, lambda: self.operator("kill_switch"))
+        elif tries > 1:
+            self.later(_AGAIN_S, lambda: self.happen(name, tries - 1))
+
+    def _set_clock(self, by_ms: int) -> None:
+        self.count("clock_set")
+        set_time(self.world.loop, by_ms)
+
     # ------------------------------------------------------------ the disk
 
     def commit_s(self) -> float:
         """How long the next group of steps takes."""
+        until_ms = self._locked_until_ms
+        left_ms = 0 if until_ms is None else until_ms - self._since_open_ms
+        if left_ms > 0:
+            self.count("journal_locked")
+            self._locked = left_ms > BUSY_TIMEOUT_MS
+            return min(left_ms, BUSY_TIMEOUT_MS) / SECOND_MS
+        self._locked = False
         if self.during("disk_slow"):
             self.count("disk_slow")
             return self._chance.uniform(0.5, 4)
@@ -293,6 +212,8 @@ class Chaos:
 
     def error(self) -> str | None:
         """Why the disk takes nothing now."""
+        if self._locked:
+            return "database is locked"
         if self.during("disk_full"):
             self.count("disk_full")
             return "database or disk is full"
@@ -306,80 +227,3 @@ class Chaos:
             self.count("killed_at_commit")
             kill()
             raise _KilledError
-
-    # ------------------------------------------------------------ people
-
-    def by_hand(self, name: str) -> None:
-        """Somebody does something in the broker's own app."""
-        venue, chance = self.world.venue, self._chance
-        ours = [
-            order
-            for order in venue.books.orders.values()
-            if not order.over
-            and order.action == "BUY"
-            and order.pricetype == "SL"
-            and order.strategy != BY_HAND
-        ]
-        held = [p for p in venue.books.positions.values() if p.quantity < 0]
-        try:
-            match name:
-                case "closed_by_hand" if held:
-                    position = chance.choice(held)
-                    lots = -position.quantity // 65
-                    self._trade(
-                        position.symbol, "BUY", chance.choice((lots, max(lots // 2, 1))) * 65
-                    )
-                case "added_by_hand" if held:
-                    self._trade(chance.choice(held).symbol, "SELL", chance.randint(1, 5) * 65)
-                case "stop_cancelled_by_hand" if ours:
-                    venue.cancel(chance.choice(ours).orderid)
-                case "stop_moved_by_hand" if ours:
-                    stop = chance.choice(ours)
-                    venue.modify(
-                        {
-                            "orderid": stop.orderid,
-                            "pricetype": "SL",
-                            "quantity": stop.quantity,
-                            "price": (stop.price_paise + 500) / 100,
-                            "trigger_price": (stop.trigger_paise + 500) / 100,
-                        }
-                    )
-                case "order_by_hand":
-                    symbol = chance.choice(sorted(venue.day.contracts))
-                    ltp = venue.market.by_symbol[symbol].ltp
-                    self._trade(symbol, "BUY", 65, price=max(ltp // 2 // 5 * 5, 5) / 100)
-                case _:
-                    return
-        except RefusedError:
-            return
-        self.count(name)
-        self.world.catch_up()
-
-    def _trade(self, symbol: str, side: str, quantity: int, price: float = 0.0) -> None:
-        self.world.venue.place(
-            {
-                "strategy": BY_HAND,
-                "symbol": symbol,
-                "exchange": "NFO",
-                "action": side,
-                "quantity": quantity,
-                "pricetype": "LIMIT" if price else "MARKET",
-                "product": "MIS",
-                "price": price,
-                "trigger_price": 0.0,
-            }
-        )
-
-    def bad_ticks(self, name: str) -> None:
-        """Ticks that nobody traded go out over the stream."""
-        if not self._ticks:
-            return
-        for message in self._chance.sample(list(self._ticks), min(5, len(self._ticks))):
-            if name == "garbage_ticks":
-                body = json.loads(message)
-                index = self.world.venue.market.by_symbol["NIFTY"].ltp / 100
-                body["data"]["ltp"] = self._chance.choice((0, -5, 1e9, index, None, "NaN"))
-                message = json.dumps(body).encode()
-            for client in list(self.world.stream.clients):
-                client.post(message)
-        self.count(name)

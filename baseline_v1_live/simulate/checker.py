@@ -1,197 +1,267 @@
-"""Looks at the account from outside, and at the engine after every step, and says what must never be.
+"""Looks at the account from outside, at each call on the wire, and at the engine after every step.
 
 What the bot believes counts only where a rule is about its decisions; positions, orders and fills are the
-exchange's own.
+exchange's own. Each invariant is a small class of its own in the check_*.py beside; here they are told
+what happens.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
 from baseline_v1_live.core.engine import Engine
-from baseline_v1_live.core.messages import BrokerStatus, Command, Event, PlaceOrder, Purpose
+from baseline_v1_live.core.messages import Command, Event, ModifyOrder, PlaceOrder, Purpose, Tick
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.core.session import clock_text
+from baseline_v1_live.core.session import Session
+from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
-from baseline_v1_live.simulate.chaos import BOOKS, BY_HAND, Chaos
-from baseline_v1_live.simulate.world import World
+from baseline_v1_live.sim.openalgo_server.rest import Served
+from baseline_v1_live.simulate.chaos import Chaos
+from baseline_v1_live.simulate.check_account import (
+    Cover,
+    Entries,
+    Flips,
+    IntentsFillOnce,
+    Ledger,
+    SwingsSoldOnce,
+    is_entry,
+    is_ours,
+)
+from baseline_v1_live.simulate.check_base import Findings, Lasting, Violation
+from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
+from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
+from baseline_v1_live.simulate.check_end import SECRET, End
+from baseline_v1_live.simulate.check_reach import Reach
+from baseline_v1_live.simulate.check_step import (
+    EntriesAllowed,
+    EntryGate,
+    EntryLimits,
+    OneInFlight,
+    QuarantinedTicks,
+    Spinning,
+)
+from baseline_v1_live.simulate.check_wire import WireChecks
+from baseline_v1_live.simulate.observe import Call, observers_of
+from baseline_v1_live.simulate.world import API_KEY, World
 
-WITHIN_MS = 5_000
-_BOOKS_FRESH_MS = 3_000
+__all__ = ["Checker", "Violation"]
 
-
-class Violation(msgspec.Struct, frozen=True):
-    """An invariant that did not hold."""
-
-    invariant: str
-    at: str
-    what: str
+READY_MS = 30_000
+UNBROKEN, READY = "the engine never breaks", "ready within 30 s of its start"
 
 
 class Checker:
-    """``violations`` gathers what was wrong; ``trades`` counts symbols' entries that filled."""
+    """``violations`` gathers what was wrong; ``checks`` counts how often each invariant was looked at;
+    ``trades`` counts symbols' entries that filled.
+    """
 
     def __init__(self, world: World, chaos: Chaos, rules: Rules, open_ms: int) -> None:
-        self.violations: list[Violation] = []
         self.world, self.chaos, self.rules = world, chaos, rules
-        self._open_ms = open_ms
-        self._since: dict[tuple[str, str], int] = {}
-        self._told: set[tuple[str, str]] = set()
-        self._down_ms = 0
+        self.open_ms = open_ms
+        self.findings = Findings(lambda: world.now_ms)
+        self.reach = Reach(world, chaos)
+        self._lasting = Lasting(self.findings, self.reach)
+        self._engine: Engine | None = None
+        self._session: Session | None = None
+        self._changed: set[str] = set()
+        self._unready_ms = world.now_ms
+        folder = Path("state")
+        # ---- the step
+        self.gate = EntryGate()
+        self._in_flight = OneInFlight(self.findings)
+        self._spinning = Spinning(self.findings)
+        self._allowed = EntriesAllowed(self.findings, self.gate)
+        self._limits = EntryLimits(self.findings, rules)
+        # ---- the account
+        self.ledger = Ledger(world, self._account_changed)
+        self.ledger.on_fill = self._filled
+        self.ledger.on_order = lambda order: self._drift.changed(order.orderid)
+        self._cover = Cover(self._lasting, chaos)
+        self._entries = Entries(self._lasting, rules)
+        self._flips = Flips(self.findings, self.reach, self.ledger)
+        self._swings = SwingsSoldOnce(self.findings, self.ledger)
+        self._drift = Drift(world, self.ledger, self._lasting)
+        self._money = ProfitAndLoss(self.findings, self.ledger, chaos, self._drift)
+        # ---- the wire and the end
+        self._wire = WireChecks(self.findings, self.gate, folder)
+        self._intents = IntentsFillOnce(self.findings)
+        self._wire.on_entry = self._intents.leaves
+        self._closing = ClosingLeaves(world, self.findings, self.reach, self.ledger)
+        self._cut = HardCut(self.findings, self.reach, self.ledger)
+        self._end = End(world, chaos, self.findings, self.ledger, folder)
+        observers_of(world).append(self)
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What was wrong, each thing once."""
+        return self.findings.violations
+
+    @property
+    def checks(self) -> Counter[str]:
+        """How often each invariant was really looked at."""
+        return self.findings.checks
 
     @property
     def trades(self) -> int:
         """Entries of ours that filled at least in part."""
-        return sum(
-            1
-            for order in self.world.venue.books.orders.values()
-            if order.strategy != BY_HAND and order.action == "SELL" and order.filled_quantity
-        )
+        orders = self.world.venue.books.orders.values()
+        return sum(1 for o in orders if is_ours(o) and o.action == "SELL" and o.filled_quantity)
 
     def blame(self, invariant: str, what: str) -> None:
         """Say once that an invariant does not hold; ``what`` begins with what it is about."""
-        about = what.split()[0]
-        if (invariant, about) not in self._told:
-            self._told.add((invariant, about))
-            at = clock_text(self.world.now_ms)
-            self.violations.append(Violation(invariant, at, what))
+        self.findings.blame(invariant, what)
 
     # ------------------------------------------------------------ every step of the engine
 
     def watch(self, engine: Engine, log: Callable[[str], None]) -> None:
         """Look at every step of an engine from now on."""
-        handle = engine.handle
+        self._begin_process(engine)
+        handle, ticks = (
+            engine.handle,
+            QuarantinedTicks(self.findings, self.rules, engine.market.index_symbol),
+        )
 
         def step(event: Event) -> tuple[Command, ...]:
-            commands = handle(event)
-            if commands or type(event).__name__ != "Tick":
-                log(f"{msgspec.json.encode(event).decode()} -> {len(commands)}")
-                for command in commands:
-                    log(f"  {msgspec.json.encode(command).decode()}")
-                self._check_step(engine, commands)
+            self.gate.hear(event, self.world.now_ms)
+            self._spinning.look(event, self.world.now_ms)
+            ticks.before(engine, event)
+            try:
+                commands = handle(event)
+            except Exception as error:
+                self.blame(UNBROKEN, f"{type(event).__name__} {error!r}")
+                raise
+            ticks.after(engine, event, commands)
+            self.checks[UNBROKEN] += 1
+            if commands or type(event) is not Tick:
+                lines = [f"{msgspec.json.encode(event).decode()} -> {len(commands)}"]
+                lines += [f"  {msgspec.json.encode(command).decode()}" for command in commands]
+                for line in lines:
+                    self.hear_line(line)
+                    log(line)
+                self._check_step(engine, event, commands)
             return commands
 
         engine.handle = step  # type: ignore[method-assign]
 
-    def _check_step(self, engine: Engine, commands: tuple[Command, ...]) -> None:
+    def hear_line(self, line: str) -> None:
+        """Something was said or logged: it must not have the key."""
+        self.findings.hold(SECRET, API_KEY not in line, "line has the key")
+
+    def _begin_process(self, engine: Engine) -> None:
+        self._engine, self._session = engine, engine.session
+        self.reach.process_ended()
+        self.gate.new_process()
+        self._wire.new_process()
+        self._closing.new_process()
+        self._drift.new_process()
+
+    def _check_step(self, engine: Engine, event: Event, commands: tuple[Command, ...]) -> None:
+        self._wire.hear(engine, event, commands)
+        # What was decided before a person spoke, or before this step, is not its consequence.
         for command in commands:
             if isinstance(command, PlaceOrder) and command.purpose is Purpose.ENTRY:
-                self._check_entry(engine, command)
-        flying = Counter(
-            (order.symbol, order.side, order.purpose)
-            for order in engine.orders.live()
-            if order.state is OrderState.IN_FLIGHT
-        )
-        for key, many in flying.items():
-            if many > 1:
-                self.blame("one order in flight", f"{many} of {' '.join(key)}")
+                self._allowed.look(engine, command)
+                self._limits.look(engine, command)
+            elif isinstance(command, ModifyOrder) and command.purpose is Purpose.ENTRY:
+                self._limits.look(engine, command)
+        self.gate.learn(engine, self.world.now_ms)
+        self._in_flight.look(engine)
+        self._closing.hear(engine, event)
+        self._cut.hear(commands)
+        self._lasting.look()
 
-    def _check_entry(self, engine: Engine, command: PlaceOrder) -> None:
-        now, session = engine.orders.now_ms, engine.session
-        if engine.positions.day_exit_reason is not None:
-            self.blame("no entry after the day's exit", command.order_id)
-        if engine.paused or engine.stopping:
-            self.blame("no entry while paused", command.order_id)
-        if not session.first_entry_ms <= now < session.last_entry_ms:
-            self.blame("no entry outside its hours", command.order_id)
-        busy = {order.symbol for order in engine.orders.live(purpose=Purpose.ENTRY)}
-        busy |= {position.symbol for position in engine.positions.open.values()}
-        if len(busy) > self.rules.positions_max:
-            self.blame("limits hold", f"{len(busy)} symbols with {command.order_id}")
-        for kind, most in (
-            ("CE", self.rules.positions_ce_max),
-            ("PE", self.rules.positions_pe_max),
-        ):
-            if sum(symbol.endswith(kind) for symbol in busy) > most:
-                self.blame("limits hold", f"too many {kind} with {command.order_id}")
+    # ------------------------------------------------------------ every change of the account
 
-    # ------------------------------------------------------------ every second of the account
+    def _account_changed(self, symbol: str) -> None:
+        """Looked at once what changes it is whole, a moment later at the same instant."""
+        if not self._changed:
+            self.world.loop.call_soon(self._look_at_changes, context=self.world.context)
+        self._changed.add(symbol)
+
+    def _look_at_changes(self) -> None:
+        changed, self._changed = sorted(self._changed), set()
+        for symbol in changed:
+            self._cover.look(symbol, self.ledger.symbol(symbol))
+        self._entries.look(self.ledger)
+        self._lasting.look()
+
+    def _filled(self, order: BookOrder, quantity: int, before: int, after: int) -> None:
+        self._flips.look(order, before, after)
+        if is_entry(order):
+            self._intents.sold(order.symbol, quantity)
+        if is_entry(order) and self._engine is not None:
+            swing_ms = _swing_of(self._engine, order)
+            if swing_ms is not None:
+                self._swings.look(order, swing_ms)
+
+    # ------------------------------------------------------------ every call
+
+    def sent(self, call: Call) -> None:
+        """A request leaves now."""
+        self.reach.sent(call)
+        self._wire.sent(call)
+        self._closing.sent(call)
+
+    def ended(self, call: Call, served: Served | None) -> None:
+        """The bot has its answer, or none."""
+        self.reach.ended(call, served)
+        self._wire.ended(call, served)
+
+    def stored(self, steps: Sequence[Step]) -> None:
+        """The journal says that it has these steps."""
+        self._wire.stored(steps)
+
+    # ------------------------------------------------------------ every second
 
     def look(self, engine: Engine | None) -> None:
-        """Look at the account now."""
-        if engine is None or not engine.reconciled:
-            self._down_ms = self.world.now_ms
-        orders = list(self.world.venue.books.orders.values())
-        net = {p.symbol: p.quantity for p in self.world.venue.books.positions.values()}
-        for symbol in sorted({order.symbol for order in orders}):
-            self._look_at(symbol, net.get(symbol, 0), [o for o in orders if o.symbol == symbol])
-        entries = Counter(o.symbol for o in orders if _entry(o) and not o.over)
-        for symbol, many in entries.items():
-            self._lasting("no duplicate entry", symbol, bare=many > 1, what=f"{many} entries work")
+        """Look at everything now."""
+        if engine is None and self._engine is not None:
+            self._engine = None
+            self.reach.process_ended()
+        self._look_at_readiness(engine)
+        for symbol, held in self.ledger.symbols.items():
+            if held.live or held.sure:
+                self._cover.look(symbol, held)
+        self._entries.look(self.ledger)
+        if engine is not None and engine.reconciled:
+            self._drift.look(engine)
+            self._money.look(engine)
+        if self._session is not None:
+            self._cut.look(self._session.hard_cut_ms)
+        self._lasting.look()
 
-    def _look_at(self, symbol: str, net: int, orders: list[BookOrder]) -> None:
-        ours = [order for order in orders if order.strategy != BY_HAND]
-        ledger = sum(o.filled_quantity if o.action == "SELL" else -o.filled_quantity for o in ours)
-        held = max(min(ledger, -net), 0)
-        buys = [o for o in ours if o.action == "BUY" and not o.over]
-        cover = sum(order.remaining for order in buys)
-        stops = sum(o.remaining for o in buys if o.status is BrokerStatus.TRIGGER_PENDING)
-        bare = f"short {held}, covered {cover}"
-        self._lasting("every short is covered", symbol, bare=cover < held, what=bare)
-        self._lasting(
-            "no stop without its position", symbol, bare=stops > held, what=f"{stops} for {held}"
-        )
-        self._lasting(
-            "a long of ours is corrected", symbol, bare=net > 0 > ledger, what=f"net {net}"
-        )
-
-    def _lasting(self, invariant: str, symbol: str, *, bare: bool, what: str) -> None:
-        """Blame what lasts too long although bot and gateway could have mended it."""
-        key = (invariant, symbol)
+    def _look_at_readiness(self, engine: Engine | None) -> None:
         now = self.world.now_ms
-        if not bare:
-            self._since.pop(key, None)
+        if engine is not None and engine.reconciled:
+            self._unready_ms = now
             return
-        since = self._since.setdefault(key, now)
-        books = [self.chaos.books_ok_ms.get(book, 0) for book in BOOKS]
-        if now - min(books) > _BOOKS_FRESH_MS + WITHIN_MS:
-            self._since[key] = now  # Nobody can know: the books are not to be had.
-            return
-        if now - max(since, self.chaos.spoilt_ms, self._down_ms) > WITHIN_MS:
-            self.blame(invariant, f"{symbol}: {what} for {(now - since) / 1000:.0f} s")
+        if not self.reach.fine_since(now - READY_MS, now):
+            self._unready_ms = now
+        ready = now - self._unready_ms <= READY_MS
+        self.findings.hold(READY, ready, "the bot has not read the books")
+        self.reach.bot_down_ms = now
 
     # ------------------------------------------------------------ the end
 
     def conclude(self, engine: Engine | None) -> None:
         """After the healed end: flat, and both sides agree."""
-        if engine is None:
-            self.blame("converges", "no bot runs at the end")
-            return
-        venue = self.world.venue
-        by_hand: Counter[str] = Counter()
-        for order in venue.books.orders.values():
-            if order.strategy == BY_HAND:
-                sign = 1 if order.action == "BUY" else -1
-                by_hand[order.symbol] += sign * order.filled_quantity
-        for position in venue.books.positions.values():
-            if position.quantity and position.quantity != by_hand[position.symbol]:
-                self.blame("flat at the end", f"{position.symbol} {position.quantity:+d}")
-        for order in venue.books.orders.values():
-            if order.strategy != BY_HAND and not order.over:
-                self.blame("nothing works at the end", f"{order.symbol} {order.orderid}")
-        if not engine.day_over:
-            self.blame("the day is over", f"{engine.state} {engine.positions.day_exit_reason}")
-        self._compare(engine)
-
-    def _compare(self, engine: Engine) -> None:
-        theirs = {o.orderid: o for o in self.world.venue.books.orders.values()}
-        for order in engine.orders.orders.values():
-            row = theirs.get(order.broker_order_id or "")
-            if row is None:
-                continue
-            if (row.filled_quantity, row.filled_value_paise) != (
-                order.filled_quantity,
-                order.filled_value_paise,
-            ):
-                self.blame(
-                    "tables equal the books",
-                    f"{order.order_id}: {order.filled_quantity} of {row.filled_quantity}",
-                )
+        self._end.look(engine)
+        self._end.look_for_secret(API_KEY)
+        if engine is not None and not self._money.lost:
+            self._money.compare(engine)
 
 
-def _entry(order: BookOrder) -> bool:
-    return order.strategy != BY_HAND and order.action == "SELL" and order.pricetype == "SL"
+def _swing_of(engine: Engine, order: BookOrder) -> int | None:
+    """The minute of the swing that an entry at the exchange sells, None when nobody can say."""
+    for working in engine.desk.working.values():
+        ours = working.order
+        known = ours.broker_order_id == order.orderid
+        nameless = ours.broker_order_id is None and ours.state is not OrderState.NOT_PLACED
+        if known or (nameless and ours.symbol == order.symbol):
+            return int(working.candidate.swing.minute_ms)
+    return None

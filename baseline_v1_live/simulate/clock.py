@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakKeyDictionary
+
+# By how much somebody has set a machine's time away; each simulated machine has its own loop.
+_SET_BY_MS: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+
+
+def set_time(loop: asyncio.AbstractEventLoop, by_ms: int) -> None:
+    """Set a machine's time so far away from the truth; 0 sets it right."""
+    _SET_BY_MS[loop] = by_ms
 
 
 class SimulatedClock:
     """A Clock (runtime/clock.py) whose seconds are those of the running simulated loop.
 
-    ``step_ms`` is by how much somebody has set the machine's time away; this clock, like the real one,
-    counts from its start and does not follow.
+    Like the real one it begins at the machine's time, right or wrong, and does not follow when somebody
+    sets that.
     """
 
     real = True
 
     def __init__(self, start_ms: int) -> None:
         self.speed = 1.0
-        self.step_ms = 0
-        self._start_ms = start_ms
         self._loop = asyncio.get_running_loop()
+        self._wrong_ms = _SET_BY_MS.get(self._loop, 0)
+        self._start_ms = start_ms + self._wrong_ms
         self._mark_s = self._loop.time()
 
     def now_ms(self) -> int:
@@ -27,8 +36,8 @@ class SimulatedClock:
         return self._start_ms + int((self._loop.time() - self._mark_s) * 1000 + 0.0005)
 
     def off_by_ms(self) -> int:
-        """How far the machine's time has been set away from this clock."""
-        return self.step_ms
+        """How far the machine's time has been set away from this clock since the start."""
+        return _SET_BY_MS.get(self._loop, 0) - self._wrong_ms
 
     def real_s(self, duration_ms: int) -> float:
         """The duration itself."""

@@ -7,10 +7,14 @@ same order each time. Nothing that waits for the outside world works in it: no s
 from __future__ import annotations
 
 import asyncio
+import sys
+import warnings
 from asyncio import base_events
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 # Which simulated process a task or callback belongs to; 0 is the world, which outlives them all.
@@ -26,19 +30,23 @@ class NothingLeftError(RuntimeError):
 
 
 class SimulatedLoop(base_events.BaseEventLoop):
-    """``time()`` begins at 0 and counts simulated seconds."""
+    """``time()`` begins at 0 and counts simulated seconds.
 
-    # BaseEventLoop's own: a heap of timers, and what runs next.
-    _scheduled: list[asyncio.TimerHandle]
+    It has timers and a turn of its own: BaseEventLoop's look for news from outside each time.
+    """
+
+    # BaseEventLoop's own: what runs next, and whether it is to end.
     _ready: deque[asyncio.Handle]
+    _stopping: bool
 
     def __init__(self) -> None:
         super().__init__()
         self._now_s = 0.0
         self._dead: set[int] = set()
-        # BaseEventLoop asks its selector for what has happened outside: that is, for how long to wait.
-        self._selector = self
-        self._clock_resolution = 1e-9
+        self._dead_tasks: list[asyncio.Task[Any]] = []
+        # (when, number, handle): timers of one instant are called in the order in which they were set.
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_set = 0
 
     def time(self) -> float:
         """Simulated seconds since the loop was made."""
@@ -48,31 +56,70 @@ class SimulatedLoop(base_events.BaseEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """As any loop, but nothing of a dead process is ever called."""
-        handle = super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
         if self._dead and _process_of(context) in self._dead:
             handle.cancel()
+        else:
+            self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As any loop."""
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As any loop."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        if self._dead and _process_of(context) in self._dead:
+            handle.cancel()
+        else:
+            self._timers_set += 1
+            heappush(self._timers, (when, self._timers_set, handle))
         return handle
 
     def kill(self, process: int) -> None:
         """Stop a process between two of its steps, as SIGKILL does: none of its code runs any more."""
         self._dead.add(process)
-        for handle in [*self._ready, *self._scheduled]:
+        # Kept until the end: a task that nothing holds any more is thrown away, which runs its end.
+        self._dead_tasks += asyncio.all_tasks(self)
+        for handle in [*self._ready, *(timer for _, _, timer in self._timers)]:
             if handle._context.get(PROCESS, 0) == process:  # type: ignore[attr-defined]
                 handle.cancel()
 
-    def select(self, timeout: float | None) -> list[Any]:
-        """Nothing ever comes from outside; time passes instead.
+    def _run_once(self) -> None:
+        """All that is due now, and then what is due next, until the loop is told to stop.
 
         Raises NothingLeftError when no timer is set: a real loop would wait for ever.
         """
-        if timeout is None:
-            raise NothingLeftError("every task waits, and no timer is set")
-        if timeout > 0:
-            # Not a sum of timeouts: rounding would add up, and the timer be just not due.
-            self._now_s = max(self._now_s + timeout, self._scheduled[0].when())
-        return []
+        ready, timers = self._ready, self._timers
+        while not self._stopping:
+            if not ready:
+                while timers and timers[0][2].cancelled():
+                    heappop(timers)
+                if not timers:
+                    raise NothingLeftError("every task waits, and no timer is set")
+                self._now_s = max(self._now_s, timers[0][0])
+            while timers and timers[0][0] <= self._now_s:
+                ready.append(heappop(timers)[2])
+            # What these make ready has its turn after what is due by then.
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle.cancelled():
+                    handle._run()
 
-    def _process_events(self, event_list: list[Any]) -> None:
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         pass
 
     def _write_to_self(self) -> None:
@@ -100,10 +147,28 @@ def run_simulated(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     try:
         return loop.run_until_complete(main)
     finally:
-        for task in asyncio.all_tasks(loop):
-            _throw_away(task)
+        with _unheard():
+            for _ in range(_ENDS_MAX):
+                # At its end a task may begin others, which will never run either.
+                tasks = asyncio.all_tasks(loop)
+                for task in tasks:
+                    _throw_away(task)
+                if not tasks:
+                    break
         asyncio.set_event_loop(None)
         loop.close()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Nobody hears how what is thrown away here complains that it was not to end like this."""
+    heard = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            yield
+    finally:
+        sys.unraisablehook = heard
 
 
 def _throw_away(task: asyncio.Task[Any]) -> None:
@@ -116,4 +181,5 @@ def _throw_away(task: asyncio.Task[Any]) -> None:
             coroutine.close()
         except BaseException:
             continue  # It waits at its end, too: for nothing.
-        return
+        break
+    asyncio.tasks._unregister_task(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from baseline_v1_live.runtime.control import Bot
 from baseline_v1_live.runtime.instance import InstanceLocked
 from baseline_v1_live.simulate.clock import SimulatedClock
 from baseline_v1_live.simulate.network import Gateway, SimulatedSession, Wire
+from baseline_v1_live.simulate.observe import observers_of
 from baseline_v1_live.simulate.queue import Disk, SimulatedQueue
 from baseline_v1_live.simulate.world import World
 
@@ -34,11 +36,12 @@ class SimulatedMachine(Machine):
         self._held: set[Path] = set()
         self._heard: Callable[[signal.Signals], None] | None = None
         self.clocks: list[SimulatedClock] = []
-        self.bot: Bot | None = None
+        self.bot: Speech | None = None
         self.open_session = self._open_session
 
     def _open_session(self) -> Any:
-        return SimulatedSession(self._gateway, self._wire, self._world.date_header)
+        world = self._world
+        return SimulatedSession(self._gateway, self._wire, world.date_header, observers_of(world))
 
     def clock(self) -> Clock:
         """A clock that begins at the machine's time of now."""
@@ -48,7 +51,7 @@ class SimulatedMachine(Machine):
 
     def queue(self, journal: GroupJournal) -> Queue:
         """What stores steps in a journal."""
-        return cast(Queue, SimulatedQueue(journal, self._disk))
+        return cast(Queue, SimulatedQueue(journal, self._disk, observers_of(self._world)))
 
     def lock(self, folder: Path, now_ms: int) -> Callable[[], None]:  # noqa: ARG002
         """Take a state folder.
@@ -66,7 +69,8 @@ class SimulatedMachine(Machine):
 
     def catch_signals(self, heard: Callable[[signal.Signals], None]) -> None:
         """Have signals heard that ``send_signal`` sends."""
-        self._heard = heard
+        context = copy_context()
+        self._heard = lambda number: context.run(heard, number)
 
     def send_signal(self, number: signal.Signals) -> None:
         """A signal to the process that runs."""
@@ -82,12 +86,25 @@ class SimulatedMachine(Machine):
         self.bot = None
 
 
+class Speech:
+    """What people say to a bot. It is heard within the bot's own process: all that comes of it dies with
+    that, and not with who spoke.
+    """
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot, self._context = bot, copy_context()
+
+    def say(self, verb: str, by: str) -> None:
+        """Give an operator's word to the engine."""
+        self._context.run(self._bot.say, verb, by)
+
+
 class _Door:
     def __init__(self, machine: SimulatedMachine, bot: Bot) -> None:
         self._machine, self._bot = machine, bot
 
     async def start(self) -> None:
-        self._machine.bot = self._bot
+        self._machine.bot = Speech(self._bot)
 
     async def stop(self) -> None:
         self._machine.bot = None

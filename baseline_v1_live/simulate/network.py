@@ -7,7 +7,7 @@ the gateway's own handlers, and lives on there when the caller has given up or d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from types import TracebackType
@@ -19,6 +19,7 @@ from aiohttp import WSMsgType
 from aiohttp.client_reqrep import ConnectionKey
 
 from baseline_v1_live.sim.openalgo_server.rest import Served
+from baseline_v1_live.simulate.observe import Call, Observer
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +134,15 @@ class SimulatedSocket:
 class SimulatedSession:
     """What the client and the feed use of an aiohttp.ClientSession."""
 
-    def __init__(self, gateway: Gateway, wire: Wire, now_header: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        wire: Wire,
+        now_header: Callable[[], str],
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self._gateway, self._wire = gateway, wire
-        self._now_header = now_header
+        self._now_header, self._observers = now_header, observers
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self) -> SimulatedSession:
@@ -159,6 +166,22 @@ class SimulatedSession:
         """Send one request and wait for its answer, as long as the timeout says."""
         endpoint = url.split("/api/v1/", 1)[1]
         passage = self._wire.passage(endpoint, data.decode())
+        call = Call(
+            endpoint, data.decode(), refused=passage.refused, lost=passage.lost or passage.deaf
+        )
+        for observer in self._observers:
+            observer.sent(call)
+        served: Served | None = None
+        try:
+            served = await self._exchange(endpoint, data, passage, timeout.total)
+        finally:
+            for observer in self._observers:
+                observer.ended(call, served)
+        yield _Response(served, {"Date": self._now_header()})
+
+    async def _exchange(
+        self, endpoint: str, data: bytes, passage: Passage, timeout_s: float | None
+    ) -> Served:
         if passage.refused:
             raise aiohttp.ClientConnectorError(_KEY, OSError(111, "Connection refused"))
         answered: asyncio.Future[Served] = self._loop.create_future()
@@ -168,11 +191,11 @@ class SimulatedSession:
         )
         _KEPT.add(task)
         task.add_done_callback(_KEPT.discard)
-        async with asyncio.timeout(timeout.total):
+        async with asyncio.timeout(timeout_s):
             served = await answered
         if served.cut:
             raise aiohttp.ServerDisconnectedError
-        yield _Response(served, {"Date": self._now_header()})
+        return served
 
     async def _serve(
         self, endpoint: str, data: bytes, passage: Passage, answered: asyncio.Future[Served]

@@ -3,32 +3,69 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.core.rules import ExitPolicy, Rules
 from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS
 from baseline_v1_live.sim.fault_catalogue import BY_NAME, TROUBLES, Kind
 
-MINUTES = 40
-SQUARE_OFF_MINUTE = 31
-LAST_ENTRY_MINUTE = 27
-_TROUBLES_MIN, _TROUBLES_MAX = 3, 10
-# These end the day or its entries: often enough to be tried, seldom enough to leave days to trade.
-_SELDOM = frozenset({"kill_switch", "journal_damaged", "terminated", "broker_square_off"})
-_LASTS_S = {
-    "rate_limited": (2, 40),
-    "gateway_down": (2, 90),
-    "gateway_hangs": (2, 60),
-    "login_over": (5, 120),
-    "stream_silent": (5, 120),
-    "symbol_stalled": (60, 400),
-    "disk_full": (5, 120),
-    "disk_slow": (5, 60),
-    "clock_set": (30, 300),
-    "messenger_dead": (60, 2_000),
+# Of so many seeds in a row the last one is a whole day with all its symbols.
+FULL_SIZE_EVERY = 50
+_TROUBLES_MIN, _TROUBLES_MAX = 5, 17
+# How often one call or message is struck, drawn for each day that has the trouble.
+_CHANCES = (0.01, 0.03, 0.1, 0.3)
+_OFTEN, _MOSTLY = (0.1, 0.3, 0.6), (0.3, 0.6, 1.0)
+# What few calls of a day can meet is drawn more often than the rest, which is drawn once, and strikes
+# more often, or hundreds of days would hardly show it.
+_RARE: dict[str, tuple[float, tuple[float, ...]]] = {
+    "acceptance_late": (1.0, _OFTEN),
+    "cut_json": (1.0, _OFTEN),
+    "depth_refused": (1.0, _OFTEN),
+    "no_id": (1.5, _OFTEN),
+    "order_question_fails": (1.5, _OFTEN),
+    "refused": (1.0, _OFTEN),
+    "trades_late": (1.5, _OFTEN),
+    "updates_lost": (1.0, _OFTEN),
+    "updates_shuffled": (1.0, _OFTEN),
+    "updates_twice": (1.0, _OFTEN),
+    "rejected_later": (2.0, _OFTEN),
+    "fill_after_cancel": (2.0, _OFTEN),
+    "fill_during_cancel": (2.0, _MOSTLY),
+    "fill_during_modify": (3.0, _MOSTLY),
+    "stop_refused": (2.0, _MOSTLY),
+    "stop_rejected_at_trigger": (4.0, _MOSTLY),
+    "clock_set": (2.0, ()),
+    "margin_short": (1.5, ()),
+    "kill_switch": (2.5, ()),
+    "broker_square_off": (3.0, ()),
+    "broker_sweep": (3.5, ()),
+    "lane_full": (5.0, ()),
+    "paused": (1.5, ()),
+    "terminated": (1.5, ()),
+    "order_by_hand": (2.0, ()),
+    "added_by_hand": (2.5, ()),
+    "closed_by_hand": (2.0, ()),
+    "stop_cancelled_by_hand": (2.5, ()),
+    "stop_moved_by_hand": (3.5, ()),
+    "journal_damaged": (2.5, ()),
 }
+# These end the day or its entries, so they come seldom, and when a good part of it has passed.
+_ENDS_MAX = {
+    "kill_switch": 1,
+    "broker_square_off": 1,
+    "broker_sweep": 1,
+    "lane_full": 1,
+    "journal_damaged": 2,
+}
+_ENDS_BETWEEN = (0.3, 0.85)
+_MOMENTS_MIN, _MOMENTS_MAX = 2, 7
+_PERIODS_MAX = 4
+_ALONE_TIMES, _FULL_SIZE_TIMES = 3, 4
+_LASTS_S, _HALT_S = (5, 60), (120, 240)
+# A moment that waits for the next order message strikes so long after it; none comes for ever.
+_AFTER_ORDER_MS = (0, 5, 20, 60, 200, 800, 2_000)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -39,57 +76,117 @@ class Window(msgspec.Struct, frozen=True):
     to_ms: int
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """When a trouble happens: milliseconds from the open, or so long after the first order message
+    from then on.
+    """
+
+    at_ms: int
+    name: str
+    after_order_ms: int | None = None
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A seed's day. Instants are milliseconds from the open.
+    """A seed's day. Instants are milliseconds from the open, minutes those after it.
 
     ``chances`` are those of single calls and messages, ``windows`` are periods, and ``moments`` instants
-    by trouble. From ``heal_ms`` on nothing goes wrong any more.
+    by trouble. From ``heal_ms`` on nothing goes wrong any more. A ``full_size`` day is a whole session of
+    all strikes.
     """
 
     seed: int
+    full_size: bool
+    minutes: int
+    last_entry_minute: int
+    square_off_minute: int
     troubles: tuple[str, ...]
     profile: str
     rules: Rules
     chances: dict[str, float]
     windows: tuple[Window, ...]
-    moments: tuple[tuple[int, str], ...]
+    moments: tuple[Moment, ...]
     heal_ms: int
 
 
-def draw(seed: int, allowed: Collection[str] | None = None, *, alone: str | None = None) -> Plan:
+def draw(
+    seed: int,
+    allowed: Collection[str] | None = None,
+    *,
+    alone: str | None = None,
+    exit_policy: ExitPolicy | None = None,
+    full_size: bool = False,
+) -> Plan:
     """The plan of a seed. ``allowed``: troubles to draw from, None for all, empty for none; ``alone``:
-    just this one, at every chance it gets.
+    just this one, at every chance it gets. ``exit_policy`` and ``full_size`` take the place of what the
+    seed would have.
     """
     chance = random.Random(f"plan of {seed}")
     names = _drawn(chance, allowed) if alone is None else (alone,)
-    square_off_ms = SQUARE_OFF_MINUTE * MINUTE_MS
-    heal_ms = square_off_ms + chance.randrange(-8 * MINUTE_MS, 3 * MINUTE_MS)
-    windows: list[Window] = []
-    moments: list[tuple[int, str]] = []
-    chances: dict[str, float] = {}
+    full_size = full_size or seed % FULL_SIZE_EVERY == FULL_SIZE_EVERY - 1
+    minutes, last_entry, square_off = (375, 345, 360) if full_size else (40, 27, 31)
+    heal_ms = square_off * MINUTE_MS + chance.randrange(-8 * MINUTE_MS, 3 * MINUTE_MS)
+    often = (_ALONE_TIMES if alone else 1) * (_FULL_SIZE_TIMES if full_size else 1)
+    drawn = _Drawn(chance, heal_ms, often)
     for name in names:
-        kind = BY_NAME[name].kind
-        if kind in (Kind.REQUEST, Kind.MESSAGE):
-            chances[name] = 1.0 if alone else chance.choice((0.01, 0.03, 0.1, 0.3))
-        elif kind is Kind.PERIOD:
-            for _ in range(chance.randint(1, 3) * (3 if alone else 1)):
-                from_ms = chance.randrange(-20 * SECOND_MS, heal_ms)
-                lasts_ms = chance.randint(*_LASTS_S[name]) * SECOND_MS
-                windows.append(Window(name, from_ms, min(from_ms + lasts_ms, heal_ms)))
-        elif kind is Kind.MOMENT:
-            many = 1 if name in _SELDOM else chance.randint(1, 4)
-            for _ in range(many * (3 if alone else 1)):
-                moments.append((chance.randrange(MINUTE_MS, heal_ms), name))
+        drawn.add(name, certain=alone is not None)
     return Plan(
         seed=seed,
+        full_size=full_size,
+        minutes=minutes,
+        last_entry_minute=last_entry,
+        square_off_minute=square_off,
         troubles=tuple(names),
         profile=chance.choice(("threaded", "threaded", "threaded", "zerodha", "docker")),
-        rules=_rules(chance),
-        chances=chances,
-        windows=tuple(windows),
-        moments=tuple(sorted(moments)),
+        rules=_rules(chance, exit_policy, names),
+        chances=drawn.chances,
+        windows=tuple(drawn.windows),
+        moments=tuple(sorted(drawn.moments, key=lambda moment: (moment.at_ms, moment.name))),
         heal_ms=heal_ms,
     )
+
+
+class _Drawn:
+    """When the troubles of a plan strike, drawn one after the other."""
+
+    def __init__(self, chance: random.Random, heal_ms: int, often: int) -> None:
+        self.chances: dict[str, float] = {}
+        self.windows: list[Window] = []
+        self.moments: list[Moment] = []
+        self._chance, self._heal_ms, self._often = chance, heal_ms, often
+
+    def add(self, name: str, *, certain: bool) -> None:
+        """One more trouble; ``certain``: at every chance that it gets."""
+        chance, lasts_s = self._chance, BY_NAME[name].lasts_s
+        match BY_NAME[name].kind:
+            case Kind.REQUEST | Kind.MESSAGE:
+                rate = chance.choice(_RARE[name][1] if name in _RARE else _CHANCES)
+                self.chances[name] = 1.0 if certain else rate
+            case Kind.PERIOD:
+                self._last(name, chance.randint(1, _PERIODS_MAX), lasts_s)
+            case Kind.DAY if name == "halt":
+                self._last(name, 1, _HALT_S)
+            case Kind.DAY if name != "jumps":
+                self.windows.append(Window(name, 0, self._heal_ms))
+            case _:
+                self._happen(name)
+
+    def _last(self, name: str, times: int, lasts_s: tuple[int, int]) -> None:
+        for _ in range(times * self._often):
+            from_ms = self._chance.randrange(-20 * SECOND_MS, self._heal_ms)
+            lasts_ms = self._chance.randint(*(lasts_s if any(lasts_s) else _LASTS_S)) * SECOND_MS
+            self.windows.append(Window(name, from_ms, min(from_ms + lasts_ms, self._heal_ms)))
+
+    def _happen(self, name: str) -> None:
+        chance, first_ms, last_ms = self._chance, MINUTE_MS, self._heal_ms
+        times = chance.randint(_MOMENTS_MIN, _MOMENTS_MAX) * self._often
+        if name in _ENDS_MAX:
+            times = chance.randint(1, _ENDS_MAX[name])
+            first_ms, last_ms = (round(part * self._heal_ms) for part in _ENDS_BETWEEN)
+        for _ in range(times):
+            at_ms = chance.randrange(first_ms, last_ms)
+            # Half of them strike while an order message is under way, the rest at any time.
+            after_ms = chance.choice(_AFTER_ORDER_MS) if chance.random() < 0.5 else None
+            self.moments.append(Moment(at_ms, name, after_ms))
 
 
 def _drawn(chance: random.Random, allowed: Collection[str] | None) -> tuple[str, ...]:
@@ -97,11 +194,26 @@ def _drawn(chance: random.Random, allowed: Collection[str] | None) -> tuple[str,
     if not names:
         return ()
     many = min(chance.randint(_TROUBLES_MIN, _TROUBLES_MAX), len(names))
-    return tuple(sorted(chance.sample(names, many)))
+    return tuple(sorted(_sample(chance, names, many)))
 
 
-def _rules(chance: random.Random) -> Rules:
-    """Rules that find trades on small days, other limits each time."""
+def _sample(chance: random.Random, names: Iterable[str], many: int) -> list[str]:
+    """So many different names, each the likelier the greater its weight."""
+    keys = {name: chance.random() ** (1 / _RARE.get(name, (1.0, ()))[0]) for name in names}
+    return sorted(keys, key=lambda name: -keys[name])[:many]
+
+
+def _rules(chance: random.Random, forced: ExitPolicy | None, troubles: Collection[str]) -> Rules:
+    """Rules that find trades on small days, other limits each time; their exit policies act on the
+    profits of such a day, too.
+    """
+    market, *others = ExitPolicy
+    drawn = chance.choices([market, *others], weights=[4, 2, 2, 2])[0]
+    stages = chance.choice(((300, 600), (200, 500), (500, 1_000)))
+    arm = chance.choice((300, 400, 800))
+    policy = forced or drawn
+    # The order lane is filled by the lots of large entries only.
+    lots_max = max(chance.choice((3, 10)), 10 if "lane_full" in troubles else 0)
     return Rules(
         vwap_premium_min_bp=-3_000,
         price_min_paise=5_000,
@@ -109,7 +221,12 @@ def _rules(chance: random.Random) -> Rules:
         positions_max=chance.choice((2, 3, 5)),
         positions_ce_max=chance.choice((1, 2, 3)),
         positions_pe_max=chance.choice((1, 2, 3)),
-        lots_max=chance.choice((3, 10)),
+        lots_max=lots_max,
         day_target_r_milli=chance.choice((3_000, 5_000, 8_000)),
         day_stop_r_milli=chance.choice((-3_000, -5_000, -8_000)),
+        exit_policy=policy,
+        staged_r_milli=stages,
+        fixed_target_r_milli=chance.choice((200, 300, 600)),
+        trailing_arm_r_milli=stages[-1] if policy is ExitPolicy.STAGED else arm,
+        trailing_gap_r_milli=chance.choice((200, 300)),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from baseline_v1_live.runtime.commits import CommitError, GroupJournal
 from baseline_v1_live.runtime.records import RequestRecord, Step
+from baseline_v1_live.simulate.observe import Observer
 
 
 class Disk(Protocol):
@@ -27,8 +28,10 @@ class Disk(Protocol):
 class SimulatedQueue:
     """As runtime/commits.CommitQueue, without a thread: everything that waits is one group."""
 
-    def __init__(self, journal: GroupJournal, disk: Disk) -> None:
-        self._journal, self._disk = journal, disk
+    def __init__(
+        self, journal: GroupJournal, disk: Disk, observers: Sequence[Observer] = ()
+    ) -> None:
+        self._journal, self._disk, self._observers = journal, disk, observers
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Step, asyncio.Future[None]]] = deque()
         self._requests: list[RequestRecord] = []
@@ -77,6 +80,8 @@ class SimulatedQueue:
             return CommitError(why)
         try:
             self._journal.commit_steps(steps)
+            for observer in self._observers:
+                observer.stored(steps)
             if self._requests:
                 self._journal.save_requests(self._requests)
                 self._requests = []

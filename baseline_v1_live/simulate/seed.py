@@ -7,7 +7,8 @@ import datetime as dt
 import hashlib
 import signal
 import tempfile
-from collections import Counter, deque
+from collections import deque
+from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
@@ -18,37 +19,41 @@ from baseline_v1_live.baseline_v1_live import run_live
 from baseline_v1_live.config import Settings
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import Notify
-from baseline_v1_live.core.session import MINUTE_MS, clock_text, ist_datetime
+from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, clock_text, ist_datetime
 from baseline_v1_live.live_start import RunOptions, StartError
 from baseline_v1_live.runtime.modes import ExitCode, RunMode
 from baseline_v1_live.sim.exchange import ExchangeModel
 from baseline_v1_live.sim.openalgo_server.profiles import named_profile
-from baseline_v1_live.sim.small_day import small_day
+from baseline_v1_live.sim.small_day import small_day, whole_day
 from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.checker import Checker, Violation
 from baseline_v1_live.simulate.loop import SimulatedLoop, process_context, run_simulated
 from baseline_v1_live.simulate.machine import SimulatedMachine
-from baseline_v1_live.simulate.plan import (
-    LAST_ENTRY_MINUTE,
-    MINUTES,
-    SQUARE_OFF_MINUTE,
-    Plan,
-)
+from baseline_v1_live.simulate.plan import Moment, Plan
+from baseline_v1_live.simulate.strikes import Strikes
 from baseline_v1_live.simulate.world import API_KEY, World
 
 _BEFORE_OPEN_MS = 30_000
 _CHECK_S = 1.0
 _AFTER_S = 30.0
-_LOG_KEPT = 30
+_LOG_KEPT, _LINE_KEPT = 30, 1_000
 _DIES_WITHIN_S = 20.0
+# So long a moment waits for an order message before it strikes without one.
+_ORDER_WITHIN_S = 180.0
 
 
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a seed. ``digest`` is that of the whole event log."""
+    """What came of a seed. ``fired`` counts by trouble, ``states`` by trouble and the state in which it
+    struck, ``checks`` by invariant. ``digest`` is that of the whole event log.
+    """
 
     seed: int
+    full_size: bool
+    exit_policy: str
     troubles: tuple[str, ...]
     fired: dict[str, int]
+    states: dict[str, dict[str, int]]
+    checks: dict[str, int]
     trades: int
     starts: int
     digest: str
@@ -57,19 +62,30 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Log:
-    """The event log: only its end is kept, all of it is in the digest."""
+    """The event log: all of it is in the digest, and its end is kept, or what went before the first
+    finding. ``found`` says whether there was one.
+    """
 
     def __init__(self) -> None:
-        self.last: deque[str] = deque(maxlen=_LOG_KEPT)
+        self.found: Callable[[], object] = lambda: False
+        self._last: deque[str] = deque(maxlen=_LOG_KEPT)
+        self._before_finding: tuple[str, ...] = ()
         self._hash = hashlib.sha256()
         self.everything: list[str] | None = None
 
     def write(self, line: str) -> None:
         """One more line."""
-        self.last.append(line)
+        if not self._before_finding and self.found():
+            self._before_finding = tuple(self._last)
+        self._last.append(line[:_LINE_KEPT])
         self._hash.update(line.encode() + b"\n")
         if self.everything is not None:
             self.everything.append(line)
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """The lines before the first finding, or those of the end."""
+        return self._before_finding or tuple(self._last)
 
     @property
     def digest(self) -> str:
@@ -83,7 +99,8 @@ class Trial:
     def __init__(self, plan: Plan, folder: Path, log: Log) -> None:
         self.plan, self.folder, self.log = plan, folder, log
         self.loop = asyncio.get_running_loop()
-        day = small_day(plan.seed, minutes=MINUTES, troubles=plan.troubles)
+        make_day = whole_day if plan.full_size else small_day
+        day = make_day(plan.seed, minutes=plan.minutes)
         self.open_ms = int(day.at_ms[0]) // MINUTE_MS * MINUTE_MS
         self.start_ms = self.open_ms - _BEFORE_OPEN_MS
         self.chaos = Chaos(plan, self.open_ms)
@@ -96,21 +113,27 @@ class Trial:
         )
         self.chaos.attach(self.world)
         self.chaos.log = self._write
+        self.chaos.operator = self._order
+        self.strikes = Strikes(lambda: self.engine)
+        self.chaos.on_fault = self.strikes.note
+        self._armed: list[Moment] = []
+        self.world.on_order_message = self._order_message
         self.machine = SimulatedMachine(
             self.world, self.chaos, self.chaos, self.chaos, self.start_ms
         )
         self.checker = Checker(self.world, self.chaos, plan.rules, self.open_ms)
+        self.log.found = lambda: self.checker.violations
         self.engine: Engine | None = None
         self.starts = 0
         self.bot: asyncio.Task[ExitCode] | None = None
-        self._dead: list[asyncio.Task[object]] = []
 
     async def run(self) -> None:
         """The whole day."""
         self._start_bot()
         player = self.loop.create_task(self.world.play())
-        for at_ms, name in self.plan.moments:
-            self.loop.call_at(self._at_s(at_ms), self._strike, name)
+        self.loop.call_at(self._at_s(self.plan.heal_ms), self._heal)
+        for moment in self.plan.moments:
+            self.loop.call_at(self._at_s(moment.at_ms), self._come, moment)
         while not player.done():
             await asyncio.sleep(_CHECK_S)
             self._look_at_bot()
@@ -130,8 +153,8 @@ class Trial:
     def _start_bot(self) -> None:
         self.starts += 1
         day = self.world.venue.day
-        square_off_ms = self.open_ms + SQUARE_OFF_MINUTE * MINUTE_MS
-        last_ms = self.open_ms + LAST_ENTRY_MINUTE * MINUTE_MS
+        square_off_ms = self.open_ms + self.plan.square_off_minute * MINUTE_MS
+        last_ms = self.open_ms + self.plan.last_entry_minute * MINUTE_MS
         paper = self.world.venue.profile.analyze
         settings = Settings(_env_file=None).model_copy(
             update={
@@ -139,7 +162,7 @@ class Trial:
                 "state_dir": self.folder,
                 "paper_trading": paper,
                 "broker_mis_cutoff": dt.time(15, 25),
-                "strikes_each_side": 2,
+                "strikes_each_side": len(day.contracts) // 4,
                 "lot_size": 65,
                 "force_exit_time": ist_datetime(square_off_ms).time(),
                 "last_entry_time": ist_datetime(last_ms).time(),
@@ -192,8 +215,6 @@ class Trial:
         loop = self.loop
         assert isinstance(loop, SimulatedLoop)
         loop.kill(self.starts)
-        # Kept until the end, because throwing a task away runs some of its code.
-        self._dead += asyncio.all_tasks(loop)
         self.bot = self.engine = None
         self.machine.forget_process()
         if damage:
@@ -211,32 +232,47 @@ class Trial:
 
     # ------------------------------------------------------------ moments
 
-    def _strike(self, name: str) -> None:
+    def _heal(self) -> None:
+        self.chaos.kill_at_next_commit = None
+
+    def _come(self, moment: Moment) -> None:
+        """A moment has come: it strikes now, or soon after the next order message."""
+        if moment.after_order_ms is None:
+            self._strike(moment)
+            return
+        self._armed.append(moment)
+        self.loop.call_later(_ORDER_WITHIN_S, self._strike_armed, moment)
+
+    def _order_message(self) -> None:
+        for moment in self._armed:
+            after_s = (moment.after_order_ms or 0) / SECOND_MS
+            self.loop.call_later(after_s, self._strike, moment, context=self.world.context)
+        self._armed.clear()
+
+    def _strike_armed(self, moment: Moment) -> None:
+        if moment in self._armed:
+            self._armed.remove(moment)
+            self._strike(moment)
+
+    def _strike(self, moment: Moment) -> None:
+        name, runs = moment.name, self.bot is not None and not self.bot.done()
+        if self.chaos.healed:
+            return
         match name:
-            case "killed":
+            case "killed" | "journal_damaged" if runs:
                 self.chaos.count(name)
-                self._kill()
+                self._kill(damage=name == "journal_damaged")
             case "killed_at_commit":
                 self.chaos.kill_at_next_commit = self._kill
-            case "journal_damaged":
-                self.chaos.count(name)
-                self._kill(damage=True)
-            case "terminated":
+            case "terminated" if runs:
                 self.chaos.count(name)
                 self.machine.send_signal(signal.SIGTERM)
-            case "stream_cut":
-                self.chaos.count(name)
-                self.world.stream.drop_all()
-            case "old_ticks" | "garbage_ticks":
-                self.chaos.bad_ticks(name)
-            case "broker_square_off":
-                self.chaos.count(name)
-                self.world.venue.square_off("MIS")
-                self.world.catch_up()
+            case "killed" | "journal_damaged" | "terminated":
+                pass
             case "paused" | "flattened" | "kill_switch":
                 self._order(name)
             case _:
-                self.chaos.by_hand(name)
+                self.chaos.happen(name)
 
     def _order(self, name: str) -> None:
         bot = self.machine.bot
@@ -269,13 +305,17 @@ def play(plan: Plan, *, keep: list[str] | None = None) -> SeedResult:
     made = trial[0]
     return SeedResult(
         seed=plan.seed,
+        full_size=plan.full_size,
+        exit_policy=plan.rules.exit_policy.value,
         troubles=plan.troubles,
-        fired=dict(sorted(Counter(made.chaos.fired).items())),
+        fired=dict(sorted(made.chaos.fired.items())),
+        states=made.strikes.counts(),
+        checks=dict(sorted(made.checker.checks.items())),
         trades=made.checker.trades,
         starts=made.starts,
         digest=log.digest,
         violations=tuple(made.checker.violations),
-        last=tuple(log.last),
+        last=log.last,
     )
 
 

@@ -21,19 +21,37 @@ from baseline_v1_live.sim.openalgo_server.rest import Rest, Served
 from baseline_v1_live.sim.openalgo_server.stream import AUTH_TIMEOUT_S, Client, Stream
 from baseline_v1_live.sim.openalgo_server.venue import Venue
 
+_ORDERS = frozenset({"placeorder", "modifyorder", "cancelorder"})
 API_KEY = "simulated-key"
 USER = "trader"
 
 
+class _Clock(ServerClock):
+    """The loop's own time: it never stands, and is asked for so often that it must be cheap."""
+
+    def __init__(self, start_ms: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(start_ms, 1.0, monotonic=loop.time)
+        self._start_ms, self._begun_s, self._time_s = start_ms, loop.time(), loop.time
+
+    def now_ms(self) -> int:
+        """The simulated instant in epoch milliseconds."""
+        # Half a microsecond more, because sums of seconds fall a little short of whole milliseconds.
+        return self._start_ms + int((self._time_s() - self._begun_s) * 1000 + 0.0005)
+
+
 class World:
-    """One market day and one account, on the running loop. ``start_ms``: the instant of its time 0."""
+    """One market day and one account, on the running loop. ``start_ms``: the instant of its time 0.
+
+    ``on_order_message`` hears of each order message that arrives, before it is carried out.
+    """
 
     def __init__(
         self, day: MarketDay, profile: Profile, model: ExchangeModel, *, start_ms: int, seed: int
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
-        self.clock = ServerClock(start_ms, 1.0, monotonic=self.loop.time)
+        self.on_order_message: Callable[[], None] = lambda: None
+        self.clock = _Clock(start_ms, self.loop)
         self.venue = Venue(day, profile, start_ms=start_ms, seed=seed, user=USER, model=model)
         self.faults = Faults()
         self.stream = Stream(self.venue, self.clock, API_KEY, AUTH_TIMEOUT_S, lambda: None)
@@ -54,11 +72,19 @@ class World:
 
     async def play(self) -> None:
         """Play the tape to its end, each tick at its time."""
-        while not self.venue.over:
-            wait_ms = self.venue.next_tick_ms - self.now_ms
-            if wait_ms > 0:
-                await asyncio.sleep(wait_ms / 1000)
+        over = self.loop.create_future()
+
+        # Timers instead of a task's sleeps: there are thousands of ticks a day.
+        def play_on() -> None:
             self.catch_up()
+            if self.venue.over:
+                over.set_result(None)
+            else:
+                wait_ms = max(self.venue.next_tick_ms - self.now_ms, 1)
+                self.loop.call_later(wait_ms / 1000, play_on)
+
+        play_on()
+        await over
 
     def catch_up(self) -> None:
         """Play and publish what is due by now."""
@@ -73,6 +99,8 @@ class World:
 
     async def answer(self, endpoint: str, text: str, remote: str) -> Served:
         """One REST call."""
+        if endpoint in _ORDERS:
+            self.on_order_message()
         return await self.rest.answer(endpoint, text, remote)
 
     def join(self, deliver: Callable[[bytes | None], None]) -> Callable[[str | None], None]:

@@ -14,6 +14,7 @@ from baseline_v1_live.core.messages import (
     Side,
     SnapshotTaken,
 )
+from baseline_v1_live.core.net_positions import read_net
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.reconcile import Finding, compare
@@ -99,6 +100,7 @@ def find(
         orders,
         short or {},
         snapshot,
+        read_net(orders, short or {}, snapshot),
         grace_ms=GRACE,
         horizon_ms=HORIZON,
         is_open=lambda _: is_open,

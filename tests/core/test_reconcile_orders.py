@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import BrokerStatus
+from baseline_v1_live.core.messages import BrokerStatus, Purpose
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.reconcile import FillMissed, OrderMissing, ShortOfOurs, StatusDiffers
 from tests.core.reconcile_desk import CALL, NOW, PUT, S, books, find, order, row, trade
@@ -115,11 +115,24 @@ def test_an_order_that_is_over_needs_no_row(state: OrderState) -> None:
 @pytest.mark.parametrize(("age", "touched"), [(4_999, True), (5_000, False)])
 def test_what_was_touched_a_moment_ago_is_left_alone(age: int, touched: bool) -> None:
     """An order changed, and a position filled, within 5 s before the snapshot are skipped."""
-    ours = order(changed_at_ms=NOW - age, filled_at_ms=NOW - age)
-    snapshot = books(row(status=BrokerStatus.CANCELLED))
+    ours = order(changed_at_ms=NOW - age, filled_at_ms=NOW - age, purpose=Purpose.ENTRY)
+    snapshot = books(row(status=BrokerStatus.CANCELLED), **{CALL: 0})
     both = (StatusDiffers(ours, BrokerStatus.CANCELLED, ""), ShortOfOurs(CALL, 650))
 
     assert find([ours], snapshot, {CALL: 650}) == (() if touched else both)
+
+
+@pytest.mark.parametrize(("age", "heard"), [(999, False), (1_000, True)])
+@pytest.mark.parametrize("status", [BrokerStatus.CANCELLED, BrokerStatus.REJECTED])
+def test_the_end_of_what_covers_is_asked_for_after_a_second(
+    age: int, heard: bool, status: BrokerStatus
+) -> None:
+    """A stop that was thrown out just after it was taken leaves a short bare: no round is waited."""
+    ours = order(changed_at_ms=NOW - age)
+
+    assert find([ours], books(row(status=status))) == (
+        (StatusDiffers(ours, status, ""),) if heard else ()
+    )
 
 
 def test_a_touched_order_without_a_row_is_left_alone() -> None:
@@ -131,7 +144,9 @@ def test_only_the_touched_symbol_is_left_alone() -> None:
     """A position of another symbol is compared as ever."""
     ours = order(filled_at_ms=NOW - 1_000)
 
-    assert find([ours], books(row()), {CALL: 650, PUT: 65}) == (ShortOfOurs(PUT, 65),)
+    snapshot = books(row(), **{CALL: 0, PUT: 0})
+
+    assert find([ours], snapshot, {CALL: 650, PUT: 65}) == (ShortOfOurs(PUT, 65),)
 
 
 @pytest.mark.parametrize("state", [S.IN_FLIGHT, S.UNKNOWN, S.CLAIMED])

@@ -30,11 +30,6 @@ def test_a_smaller_short_at_the_broker_is_short_of_ours(net: int, missing: int) 
     assert find([], books(**{CALL: net}), {CALL: 650}) == (ShortOfOurs(CALL, missing),)
 
 
-def test_a_position_without_a_row_is_a_position_of_zero() -> None:
-    """A complete snapshot without the symbol shows that nothing of it is held."""
-    assert find([], books(), {CALL: 650}) == (ShortOfOurs(CALL, 650),)
-
-
 @pytest.mark.parametrize(
     ("net", "ours"), [(-715, 650), (-65, 0), (65, 0), (-65, -65), (130, -65), (0, -65)]
 )
@@ -55,7 +50,7 @@ def test_rows_of_closed_positions_are_ignored() -> None:
 
 def test_every_symbol_is_compared() -> None:
     """Each symbol that either side holds is compared on its own."""
-    snapshot = books(**{CALL: -650, "FOREIGN": -50})
+    snapshot = books(**{CALL: -650, PUT: 0, "FOREIGN": -50})
 
     assert find([], snapshot, {CALL: 650, PUT: 65}) == (
         MoreThanOurs("FOREIGN", -50, 0),

@@ -130,7 +130,20 @@ def test_two_unknown_orders_take_two_rows() -> None:
         OrderFound(first, "X8"),
         OrderFound(second, "X9"),
     )
+
+
+def test_one_row_of_two_entries_alike_is_not_guessed_at() -> None:
+    """Before their horizon nobody can say which of two orders alike a single row is."""
+    first, second = (unknown(order_id=name, purpose=Purpose.ENTRY) for name in "ab")
+
     assert find([first, second], books(row("X8"))) == ()
+
+
+def test_one_row_of_two_stops_alike_is_the_older() -> None:
+    """Stops replace one another: the one that works is known at once, so that it can be cancelled."""
+    first, second = unknown(order_id="a"), unknown(order_id="b")
+
+    assert find([first, second], books(row("X8"))) == (OrderFound(first, "X8"), StopUnseen(second))
 
 
 def test_past_the_horizon_one_row_is_the_older_of_two_orders() -> None:
@@ -150,6 +163,16 @@ def test_a_twin_on_its_way_may_own_the_row() -> None:
     twin = order(None, state=S.IN_FLIGHT, order_id="b", placed_at_ms=NOW - 1_000)
 
     assert find([unknown(order_id="a"), twin], books(row("X8"))) == ()
+
+
+@pytest.mark.parametrize(("late_ms", "found"), [(999, False), (1_000, True)])
+def test_an_order_whose_answer_is_late_is_looked_for_in_the_books(
+    late_ms: int, found: bool
+) -> None:
+    """A second after it was told that its answer does not come, its row names it as well."""
+    ours = order(None, state=S.IN_FLIGHT, placed_at_ms=NOW - 3_000, sent_at_ms=NOW - late_ms)
+
+    assert find([ours], books(row("X8"))) == ((OrderFound(ours, "X8"),) if found else ())
 
 
 @pytest.mark.parametrize(("age", "absent"), [(HORIZON - 1, False), (HORIZON, True)])

@@ -105,7 +105,10 @@ class ScriptedEngine:
 
     def __init__(self) -> None:
         self.session = day()
-        self.orders = SimpleNamespace(orders={}, changed={}, commands=[])
+        self.taken_back: set[str] = set()
+        self.orders = SimpleNamespace(
+            orders={}, changed={}, commands=[], taken_back=self.taken_back.__contains__
+        )
         self.positions = SimpleNamespace(positions={}, changed={})
         self.heard: list[Event] = []
         self._script: dict[type[Event], deque[tuple[Command, ...] | Exception]] = {}

@@ -195,8 +195,7 @@ def test_a14_an_entry_that_the_broker_ended_unheard_frees_its_slot_within_a_roun
     desk.advance(30)
     desk.take()
     desk.book[desk.full("entry-0001")].status = BrokerStatus.CANCELLED
-    desk.advance(5)
-    assert set(desk.take()) == {"ask entry-0001"}
+    assert set(desk.first_sent(5)) == {"ask entry-0001"}
     desk.prove("entry-0001")
 
     assert desk.take() == ["place entry-0002 SELL 585 C261 SL 129.95/126.95"]

@@ -178,8 +178,7 @@ def test_c5_triggered_is_not_filled(desk: Desk) -> None:
 def test_c6_a_stop_that_vanished_at_the_exchange_is_replaced_within_a_round(desk: Desk) -> None:
     """A stop that the books show cancelled is asked about, and its proof brings a new one."""
     desk.book[desk.full("stop-0002")].status = BrokerStatus.CANCELLED
-    desk.advance(5)
-    assert set(desk.take()) == {"ask stop-0002"}
+    assert set(desk.first_sent(5)) == {"ask stop-0002"}
     desk.prove("stop-0002")
 
     assert desk.take() == ["place stop-0003 BUY 650 C260 SL 140.00/143.00"]

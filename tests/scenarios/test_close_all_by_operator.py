@@ -115,7 +115,7 @@ def test_flatten_reads_the_books_as_soon_as_all_is_flat(desk: Desk) -> None:
     before = len(desk.of(TakeSnapshot))
     desk.fill(exits[-1], 650, 129.95)
     assert len(desk.of(TakeSnapshot)) == before + 1
-    desk.advance(4)
+    desk.advance(2)
 
     assert len(desk.of(TakeSnapshot)) == before + 1
 

@@ -318,10 +318,9 @@ def test_nothing_is_placed_before_the_books_were_read() -> None:
 
 def test_an_unknown_order_blocks_its_option_type_and_not_the_bot() -> None:
     """With a call's entry of unknown outcome no other call is sold, and a put is."""
-    desk = Desk()
+    desk = Desk(rules=Rules(gateway_horizon_ms=3_600_000))
     desk.swing_low(C260, 130.00, 139.00)
     desk.lose("entry-0001")
-    desk.snapshots = False
     desk.take()
     desk.swing_lows({C261: (130.00, 139.00), P260: (130.00, 139.00)})
 

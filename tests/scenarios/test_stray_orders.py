@@ -149,7 +149,7 @@ def test_where_foreign_shorts_are_adopted_an_unknown_entry_is_cancelled() -> Non
     """With ``adopt`` a sale in our manner that nobody knows is taken back before it opens a short."""
     desk = flat_desk(foreign_position="adopt")
     desk.stray("entry-0001", P260, 650, 120.10, 117.10, side=Side.SELL)
-    desk.advance(65)
+    desk.advance(10)
 
     assert desk.take() == ["cancel entry-0001"]
     desk.fill("entry-0001", 325, 120.10)

@@ -137,6 +137,7 @@ def test_a_restored_entry_is_cancelled_and_may_be_placed_again(desk: Desk) -> No
     desk.prove("entry-0003")
     assert "cancel entry-0003" in desk.take()
     desk.cancelled("entry-0003")
+    desk.snapshots = True
     desk.tick(P260, 136.00)
     desk.clock("09:30:05")
     desk.history(P260, "09:21", *swing_bars(130.00, 139.00))

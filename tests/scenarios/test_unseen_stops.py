@@ -50,10 +50,10 @@ def test_a_stop_that_two_snapshots_do_not_show_is_replaced(desk: Desk) -> None:
 
 def test_a_snapshot_asked_for_within_a_second_does_not_count() -> None:
     """Books read before the stop can have got into them say nothing of it."""
-    desk = Desk(snapshots=False)
+    desk = Desk()
     with desk.answered():
-        desk.snapshot()
         desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
     desk.fill("entry-0001", 650, 129.95)
     desk.take()
     desk.lose("stop-0002")
@@ -91,15 +91,39 @@ def test_a_stop_that_left_and_is_not_answered_is_replaced_within_five_seconds() 
     assert desk.state("stop-0002") is OrderState.UNKNOWN
 
 
-def test_a_stop_that_left_and_is_in_the_books_waits_for_its_answer() -> None:
-    """The gateway hangs, but its books show the stop: it covers, and no other is sent."""
+def test_a_stop_that_left_and_is_in_the_books_is_found_there() -> None:
+    """The gateway hangs, but its books show the stop: it covers, it is named, and no other is sent."""
     desk = a_stop_in_flight()
     desk.feed(OrderSent(order_id=desk.full("stop-0002")))
     stop_arrives(desk)
     desk.advance(12)
+    desk.prove("stop-0002")
 
-    assert desk.take() == []
-    assert desk.state("stop-0002") is OrderState.IN_FLIGHT
+    assert set(desk.take()) == {"ask stop-0002"}
+    assert desk.state("stop-0002") is OrderState.TRIGGER_PENDING
+    desk.accept("stop-0002")
+    assert desk.placed(Purpose.STOP) == ["stop-0002"]
+    assert desk.order("stop-0002").broker_order_id == "B0002"
+
+
+def test_an_exit_that_filled_and_is_not_answered_keeps_no_other_back() -> None:
+    """The answer to an exit hangs while its fill is in the books and the entry fills on: the fill is
+    booked, and what was sold since is bought back without waiting for the answer.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.fill("entry-0001", 65, 129.95)
+    for stop in ("stop-0002", "stop-0003"):
+        desk.refuse(stop, "RMS: stop orders are blocked")
+    desk.feed(OrderSent(order_id=desk.full("exit-0004")))
+    desk.fill("exit-0004", 65, 130.10, heard=False)
+    desk.fill("entry-0001", 195, 129.95)
+    desk.advance(4)
+    desk.prove("exit-0004")
+
+    assert desk.placed(Purpose.EXIT) == ["exit-0004", "exit-0005"]
+    assert desk.order("exit-0005").quantity == 195
 
 
 def test_a_stop_that_still_waits_on_this_machine_is_not_looked_for() -> None:
@@ -125,10 +149,10 @@ def test_a_late_answer_to_a_replaced_stop_leaves_one_stop() -> None:
 
 def test_books_that_cannot_be_read_replace_nothing() -> None:
     """Without complete snapshots nothing is known of the stop, and no second one is sent."""
-    desk = Desk(snapshots=False)
+    desk = Desk()
     with desk.answered():
-        desk.snapshot()
         desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
     desk.fill("entry-0001", 650, 129.95)
     desk.take()
     desk.lose("stop-0002")
@@ -243,9 +267,9 @@ def test_an_entry_of_unknown_outcome_is_not_sent_again() -> None:
 
 def test_a_found_order_is_asked_for_at_once_and_its_fills_are_protected() -> None:
     """A lost entry that filled is protected one round trip after it is found."""
-    desk = Desk(snapshots=False)
-    desk.snapshot()
+    desk = Desk()
     desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
     desk.lose("entry-0001", reached=True)
     desk.fill("entry-0001", 650, 129.95, heard=False)
     desk.advance(1)
@@ -259,9 +283,9 @@ def test_a_found_order_is_asked_for_at_once_and_its_fills_are_protected() -> Non
 
 def test_a_found_order_that_filled_in_part_is_protected_for_that_part() -> None:
     """Part of a lost entry filled: the found order is asked for, and that part is covered."""
-    desk = Desk(snapshots=False)
-    desk.snapshot()
+    desk = Desk()
     desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
     desk.lose("entry-0001", reached=True)
     desk.fill("entry-0001", 130, 129.95, heard=False)
     desk.advance(1)
@@ -270,6 +294,44 @@ def test_a_found_order_that_filled_in_part_is_protected_for_that_part() -> None:
     desk.prove("entry-0001")
 
     assert "place stop-0002 BUY 130 C260 SL 140.00/143.00" in desk.take()
+
+
+def test_stops_that_are_refused_while_an_exit_is_lost_keep_a_pace(desk: Desk) -> None:
+    """The exit got lost and every stop that is to cover meanwhile is refused at once: one in five
+    seconds is tried, so that the order messages last for the exit.
+    """
+    desk.advance(3)
+    desk.lose("stop-0003")
+    desk.advance(3)
+    desk.lose("exit-0004")
+    for _ in range(300):
+        desk.advance(0.1)
+        for order in [*desk.engine.orders.live(C260, Purpose.STOP)]:
+            if order.state is OrderState.IN_FLIGHT:
+                desk.refuse(order.order_id, "RMS: stop orders are blocked")
+
+    refused = len(desk.placed(Purpose.STOP)) - 2
+    assert 4 <= refused <= 7
+
+
+def test_a_lost_stop_that_arrives_when_all_is_flat_goes_at_once(desk: Desk) -> None:
+    """Two stops alike got lost, and the short is closed: the one that arrives then is cancelled,
+    whichever it is, and named anew when the other's answer claims it.
+    """
+    desk.advance(3)
+    desk.lose("stop-0003")
+    desk.advance(3)
+    desk.accept("exit-0004")
+    desk.fill("exit-0004", 650, 129.95)
+    desk.take()
+    assert desk.engine.positions.open_short(C260) == 0
+    stop_arrives(desk, "stop-0003")
+    desk.advance(2)
+
+    assert "cancel stop-0002" in desk.take()
+    desk.accept("stop-0003")
+    assert desk.order("stop-0002").broker_order_id is None
+    assert desk.order("stop-0003").broker_order_id == "B0003"
 
 
 def test_a_third_lost_stop_is_not_sent_the_position_is_closed(desk: Desk) -> None:

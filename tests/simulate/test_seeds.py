@@ -20,7 +20,6 @@ def test_a_day_without_faults_ends_flat_with_equal_books(seed: int) -> None:
     assert result.starts == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_seed_is_one_story() -> None:
     """Played twice, a day of faults gives the same event log to the byte, and the same end."""
     plan = draw(12, {"killed", "answer_lost", "updates_shuffled", "stream_cut"})

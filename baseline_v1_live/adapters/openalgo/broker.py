@@ -64,7 +64,8 @@ class OpenAlgoBroker:
     ``on_mode`` hears the mode of every answer that tells one, ``on_blocked`` the gateway's words when it
     takes no request of ours (401, 403): a wrong key, or the broker's session is over. ``expected`` is
     our own mode; None takes books of any. ``on_sent`` hears the id of each order whose placement left
-    ``late_s`` real seconds ago and is not answered.
+    ``late_s`` real seconds ago and is not answered. ``taken_back`` is asked when an order's turn has
+    come, whether it is to stay.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class OpenAlgoBroker:
         expected: Mode | None = None,
         on_sent: Callable[[str], None] | None = None,
         late_s: float = 1.0,
+        taken_back: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._taken_back = taken_back
         self._late_s = late_s
         self._client = client
         self._on_mode, self._on_blocked, self._on_sent = on_mode, on_blocked, on_sent
@@ -151,13 +154,16 @@ class OpenAlgoBroker:
     async def _place(self, command: PlaceOrder) -> Outcome:
         told: list[asyncio.TimerHandle] = []
 
-        def left() -> None:
+        def turn() -> bool:
+            if self._taken_back(command.order_id):
+                return False
             if self._on_sent is not None:
                 loop = asyncio.get_running_loop()
                 told.append(loop.call_later(self._late_s, _tell, self._on_sent, command.order_id))
+            return True
 
         try:
-            return await self._client.place(command, left)
+            return await self._client.place(command, turn)
         finally:
             for handle in told:
                 handle.cancel()

@@ -125,10 +125,12 @@ class OpenAlgoClient:
     # ------------------------------------------------------------ orders
 
     async def place(
-        self, command: PlaceOrder, on_sent: Callable[[], None] | None = None
+        self, command: PlaceOrder, on_turn: Callable[[], bool] | None = None
     ) -> Outcome:
-        """Send a new order, once. ``on_sent`` is called when its turn has come and it leaves."""
-        return await self._order(command, lambda: requests.place_order(command), None, on_sent)
+        """Send a new order, once. ``on_turn`` is called when its turn has come: it leaves then, unless
+        the answer is False.
+        """
+        return await self._order(command, lambda: requests.place_order(command), None, on_turn)
 
     async def modify(self, command: ModifyOrder) -> Outcome:
         """Send a change of an order, once."""
@@ -145,7 +147,7 @@ class OpenAlgoClient:
         command: PlaceOrder | ModifyOrder | CancelOrder,
         question: Callable[[], Question],
         asked_id: str | None,
-        on_sent: Callable[[], None] | None = None,
+        on_turn: Callable[[], bool] | None = None,
     ) -> Outcome:
         try:
             path, body = question()
@@ -154,8 +156,8 @@ class OpenAlgoClient:
         urgency = urgency_of(command)
         if not await self.limiter.acquire(urgency, patience_ms=_PATIENCE_MS.get(urgency)):
             return NotSent("held back by our own order rate")
-        if on_sent is not None:
-            on_sent()
+        if on_turn is not None and not on_turn():
+            return NotSent("not wanted any more")
         reply = await self._transport.post(path, body, self.timeouts.order_s)
         if reply.status == 429:
             self.limiter.hold(_ORDER_HOLD_MS)

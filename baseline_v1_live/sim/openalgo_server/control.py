@@ -40,6 +40,7 @@ class Control:
         app.router.add_post("/sim/speed", self._speed)
         app.router.add_post("/sim/advance", self._advance)
         app.router.add_post("/sim/fault", self._fault)
+        app.router.add_get("/sim/fault", self._faults)
 
     async def _clock(self, _: web.Request) -> web.Response:
         return _json(self._clock_state())
@@ -78,11 +79,19 @@ class Control:
                 return web.json_response({"status": "success", "fault": order})
             if order.get("name") == "none":
                 self._server.faults.waiting.clear()
+                self._server.troubles.clear()
                 return web.json_response({"status": "success", "fault": order})
-            fault = self._server.faults.add(order)
+            if order.get("name") in FAULTS:
+                made = vars(self._server.faults.add(order))
+            else:
+                made = self._server.troubles.order(order)
         except (ValueError, TypeError) as error:
             return _refused(error)
-        return web.json_response({"status": "success", "fault": vars(fault)})
+        return web.json_response({"status": "success", "fault": made})
+
+    async def _faults(self, _: web.Request) -> web.Response:
+        next_calls = {"next_calls": list(FAULTS), "stream": list(STREAM_FAULTS)}
+        return _json(self._server.troubles.state() | next_calls)
 
     def _spoil_stream(self, order: dict[str, Any]) -> None:
         if order["name"] == "drop_stream":

@@ -102,6 +102,12 @@ class Market:
         for symbol, price in _first_prices(day):
             self.by_symbol[symbol].previous = price
 
+    @property
+    def index_paise(self) -> int:
+        """The index's level, 0 on a day without one."""
+        index = self.by_symbol.get(self.day.index_symbol or "")
+        return index.last if index else 0
+
     def find(self, symbol: str, exchange: str) -> Instrument | None:
         """The instrument, or None when the day does not have it on that exchange."""
         instrument = self.by_symbol.get(symbol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -44,6 +44,9 @@ class Served(NamedTuple):
     cut: bool = False
 
 
+Answering = Callable[[str, str, str], Awaitable[Served]]
+
+
 def _json(status: int, body: Any) -> Served:
     return Served(status, json.dumps(body))
 
@@ -70,13 +73,15 @@ class Rest:
         self._catch_up = catch_up
         self._history_turn = asyncio.Lock()
         self._seen: set[str] = set()
+        # Where a call that came over HTTP goes: straight to ``answer`` unless somebody troubles it.
+        self.front: Answering = self.answer
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One call that came over HTTP."""
         endpoint = request.match_info["endpoint"].rstrip("/")
         if request.method != "POST" or endpoint not in HANDLERS:
             return not_found(request)
-        served = await self.answer(endpoint, await request.text(), request.remote or "")
+        served = await self.front(endpoint, await request.text(), request.remote or "")
         if served.cut and request.transport is not None:
             request.transport.close()
         return web.Response(

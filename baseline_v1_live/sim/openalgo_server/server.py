@@ -21,6 +21,7 @@ from baseline_v1_live.sim.day import MarketDay
 from baseline_v1_live.sim.exchange import ExchangeModel
 from baseline_v1_live.sim.openalgo_server.clock import ServerClock
 from baseline_v1_live.sim.openalgo_server.control import Control
+from baseline_v1_live.sim.openalgo_server.fault_desk import FaultDesk
 from baseline_v1_live.sim.openalgo_server.faults import Faults
 from baseline_v1_live.sim.openalgo_server.limits import RateLimits
 from baseline_v1_live.sim.openalgo_server.profiles import Profile, named_profile
@@ -84,6 +85,8 @@ class OpenAlgoServer:
             api_key,
             self.catch_up,
         )
+        self.troubles = FaultDesk(self.venue, self.stream, self.clock, self._rest.answer, seed)
+        self._rest.front = self.troubles.answer
         self._ticked: dict[str, None] = {}
         self._runners: list[web.AppRunner] = []
         self._player: asyncio.Task[None] | None = None
@@ -117,7 +120,7 @@ class OpenAlgoServer:
         rest.router.add_route("*", "/api/v1/{endpoint:.*}", self._rest.serve)
         rest.router.add_route("*", "/{rest:.*}", _nothing_here)
         stream = web.Application()
-        stream.router.add_get("/{rest:.*}", self.stream.serve)
+        stream.router.add_get("/{rest:.*}", self.troubles.stream)
         try:
             self.port = await self._listen(rest, self.port)
             self.ws_port = await self._listen(stream, self.ws_port)
@@ -132,6 +135,7 @@ class OpenAlgoServer:
             self._player.cancel()
             await asyncio.gather(self._player, return_exceptions=True)
             self._player = None
+        self.troubles.stop()
         await self.stream.close()
         for runner in self._runners:
             await runner.cleanup()

@@ -28,6 +28,7 @@ HEARTBEAT_S = 20.0
 QUEUE_MAX = 20_000
 _Key = tuple[str, str]
 _encode = msgspec.json.Encoder().encode
+Carry = Callable[[bytes, Callable[[bytes], None]], None]
 
 
 class Client:
@@ -56,10 +57,12 @@ class Client:
 class _Line:
     """One socket with a queue of its own, so that a slow client delays nobody."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, carry: Carry
+    ) -> None:
         self.socket = socket
         self.queue: asyncio.Queue[bytes] = asyncio.Queue()
-        self.client = Client(self.queue.put_nowait, self._cut)
+        self.client = Client(lambda message: carry(message, self.queue.put_nowait), self._cut)
         self._transport = transport
 
     def _cut(self) -> None:
@@ -102,6 +105,9 @@ class Stream:
         self._lines: dict[Client, _Line] = {}
         self._clock = clock
         self._changed = changed
+        # How a message reaches a socket, and whether a subscription in a mode is refused.
+        self.carry: Carry = lambda message, post: post(message)
+        self.refuses_mode: Callable[[int], bool] = lambda _: False
         self._silent: Deadline | None = None
         self._api_key = api_key
         self._auth_timeout_s = auth_timeout_s
@@ -124,7 +130,7 @@ class Stream:
         """Talk with one client until it leaves."""
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S)
         await socket.prepare(request)
-        line = _Line(socket, request.transport)
+        line = _Line(socket, request.transport, self.carry)
         client = line.client
         self._lines[client] = line
         self.enter(client)
@@ -312,10 +318,14 @@ class Stream:
             return
         broker = self.venue.profile.broker
         made = []
+        refused = self.refuses_mode(mode)
         for key in wanted:
             row: dict[str, Any] = {"symbol": key[0], "exchange": key[1]}
             if self.venue.market.find(*key) is None:
                 text = f"Symbol {key[0]} not found for exchange {key[1]}"
+                row |= {"status": "error", "message": text, "broker": broker}
+            elif refused:
+                text = f"{MODE_NAMES[mode]} is not supported"
                 row |= {"status": "error", "message": text, "broker": broker}
             else:
                 client.modes.setdefault(key, set()).add(mode)

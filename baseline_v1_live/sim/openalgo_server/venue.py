@@ -80,6 +80,8 @@ class Venue:
         # Without latency every answer is there at once and becomes the HTTP reply.
         model = replace(model or ExchangeModel(), latency_ms=0)
         self.exchange = Exchange(day.contracts, model)
+        # What becomes of a row of the tape before it is played; None for one that is left out.
+        self.bend: Callable[[TapeRow], TapeRow | None] = lambda row: row
         self._random = random.Random(seed)
         self._tape: Iterator[TapeRow] = rows(day)
         self._next: TapeRow | None = next(self._tape, None)
@@ -101,11 +103,14 @@ class Venue:
     def play_to(self, to_ms: int, on_tick: Callable[[str], None] | None = None) -> None:
         """Play everything up to and including an instant; the callback hears each tick's symbol."""
         while self._next is not None and self._next[0] <= to_ms:
-            row = self._next
-            self._square_off_until(row[0])
-            self.now_ms = max(self.now_ms, row[0])
-            self.tick(row)
+            at_ms = self._next[0]
+            self._square_off_until(at_ms)
+            self.now_ms = max(self.now_ms, at_ms)
+            row = self.bend(self._next)
             self._next = next(self._tape, None)
+            if row is None:
+                continue
+            self.tick(row)
             if on_tick is not None:
                 on_tick(row[1])
         self._square_off_until(to_ms)

@@ -1,0 +1,257 @@
+"""What must hold of the account, looked at from the exchange's own books after each change of them.
+
+``Ledger`` knows what is ours of each symbol; what the bot believes plays no part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from baseline_v1_live.core.messages import BrokerStatus
+from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.sim.openalgo_server.books import BookOrder
+from baseline_v1_live.sim.openalgo_server.venue import SQUARE_OFF_STRATEGY
+from baseline_v1_live.simulate.chaos import BY_HAND, Chaos
+from baseline_v1_live.simulate.check_base import Findings, Lasting
+from baseline_v1_live.simulate.check_reach import Reach
+from baseline_v1_live.simulate.world import World
+
+_THIRD_PARTIES = frozenset({BY_HAND, SQUARE_OFF_STRATEGY})
+# How long after such a thing a flip may be its consequence.
+_HAND_MS, _FORCED_MS, _LOST_MS, _DOWN_MS = 30_000, 60_000, 150_000, 60_000
+
+
+def is_ours(order: BookOrder) -> bool:
+    """Whether the bot has placed an order."""
+    return order.strategy not in _THIRD_PARTIES
+
+
+def is_entry(order: BookOrder) -> bool:
+    """Whether an order of ours opens."""
+    return is_ours(order) and order.action == "SELL" and order.pricetype == "SL"
+
+
+class Held:
+    """What is ours of one symbol. Signed units, short is positive.
+
+    ``traded``: what our own orders have sold less what they bought. ``sure``: what of it nobody else
+    can have closed; negative when our orders bought what somebody had closed before. ``most``: all
+    that may still count as ours.
+    """
+
+    __slots__ = ("forced_ms", "hand_ms", "live", "net", "sure", "traded", "value_paise")
+
+    def __init__(self) -> None:
+        self.traded = self.sure = self.net = self.value_paise = 0
+        self.hand_ms = self.forced_ms = 0
+        self.live: dict[str, BookOrder] = {}
+
+    @property
+    def most(self) -> int:
+        """The most that a cover may be."""
+        return max(min(self.traded, -self.net), 0)
+
+    def take(self, order: BookOrder, quantity: int, value_paise: int) -> None:
+        """A fill of ``quantity`` units, whoever's it is."""
+        sold = quantity if order.action == "SELL" else -quantity
+        self.net -= sold
+        if is_ours(order):
+            self.traded += sold
+            self.sure += sold
+            self.value_paise += value_paise if sold > 0 else -value_paise
+        if self.sure > 0:
+            self.sure = min(self.sure, max(-self.net, 0))
+        elif self.sure < 0:
+            self.sure = max(self.sure, -max(self.net, 0))
+
+
+class Ledger:
+    """Every fill in its order, by symbol. ``on_fill`` is told of ours, ``on_change`` of every change."""
+
+    def __init__(self, world: World, on_change: Callable[[str], None]) -> None:
+        self.symbols: dict[str, Held] = {}
+        self.fills = 0
+        self.on_fill: Callable[[BookOrder, int, int, int], None] = lambda *_: None
+        self.on_order: Callable[[BookOrder], None] = lambda _: None
+        self._world, self._on_change = world, on_change
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._listen()
+
+    def symbol(self, name: str) -> Held:
+        """What is ours of a symbol."""
+        return self.symbols.setdefault(name, Held())
+
+    def _listen(self) -> None:
+        books, venue = self._world.venue.books, self._world.venue
+        take, execute = books.take, venue.execute
+
+        def taken(*args: Any, **named: Any) -> BookOrder | None:
+            changed = take(*args, **named)
+            self._hear(books.known_as(args[0].broker_order_id))
+            return changed
+
+        def executed(orderid: str, *args: Any, **named: Any) -> None:
+            self.symbol(books.orders[orderid].symbol).forced_ms = self._world.now_ms
+            execute(orderid, *args, **named)
+
+        books.take = taken  # type: ignore[method-assign]
+        venue.execute = executed  # type: ignore[method-assign]
+
+    def _hear(self, order: BookOrder) -> None:
+        held = self.symbol(order.symbol)
+        if order.over:
+            held.live.pop(order.orderid, None)
+        else:
+            held.live[order.orderid] = order
+        quantity, value = self._seen.get(order.orderid, (0, 0))
+        self._seen[order.orderid] = (order.filled_quantity, order.filled_value_paise)
+        filled = order.filled_quantity - quantity
+        if filled > 0:
+            self.fills += 1
+            before = held.sure
+            held.take(order, filled, order.filled_value_paise - value)
+            if is_ours(order):
+                self.on_fill(order, filled, before, held.sure)
+            else:
+                held.hand_ms = self._world.now_ms
+        self.on_order(order)
+        self._on_change(order.symbol)
+
+
+class Cover:
+    """Every short is covered by one stop or an exit, and nothing of ours covers what is not there."""
+
+    COVERED = "every short is covered"
+    NO_POSITION = "no stop without its position"
+    STACKED = "one stop, not two"
+    TWICE = "no short is covered twice"
+    LONG = "a long of ours is corrected"
+
+    def __init__(self, lasting: Lasting, chaos: Chaos) -> None:
+        self._lasting, self._chaos = lasting, chaos
+
+    def look(self, symbol: str, held: Held) -> None:
+        """How a symbol stands now."""
+        buys = [o for o in held.live.values() if o.action == "BUY" and is_ours(o)]
+        cover = sum(order.remaining for order in buys)
+        resting = [o for o in buys if o.status is BrokerStatus.TRIGGER_PENDING]
+        stops = sum(order.remaining for order in resting)
+        short, most = max(held.sure, 0), held.most
+        if self._chaos.fired["journal_damaged"]:
+            most = max(-held.net, 0)  # What nobody remembers is taken over whole.
+        note, some = self._lasting.note, bool(resting)
+        bare, what = cover < short, f"is short {short}, covered {cover},"
+        note(self.COVERED, symbol, bare, what, real=short > 0)
+        what = f"has stops of {stops} for {most}"
+        note(self.NO_POSITION, symbol, stops > most, what, real=some)
+        note(self.STACKED, symbol, len(resting) > 1, f"has {len(resting)} stops", real=some)
+        what = f"has orders of {cover} to buy back {most}"
+        note(self.TWICE, symbol, cover > most and stops <= most, what, real=cover > 0)
+        what = f"is long {-held.sure} by our own orders"
+        note(self.LONG, symbol, held.sure < 0, what, real=held.sure != 0)
+
+
+class Entries:
+    """At most one entry works in a symbol; what works or is held stays within the rules' limits."""
+
+    ONE = "no duplicate entry"
+    TWO_TYPES = "one entry of a type"
+    LIMITS = "limits hold at the exchange"
+
+    def __init__(self, lasting: Lasting, rules: Rules) -> None:
+        self._lasting, self._rules = lasting, rules
+
+    def look(self, ledger: Ledger) -> None:
+        """How the account stands now."""
+        live = {
+            name: sum(is_entry(order) for order in held.live.values())
+            for name, held in ledger.symbols.items()
+        }
+        note = self._lasting.note
+        for symbol, many in live.items():
+            note(self.ONE, symbol, many > 1, f"has {many} entries that work", real=many > 0)
+        busy = {name for name, held in ledger.symbols.items() if held.sure > 0 or live[name]}
+        rules = self._rules
+        for kind, most in (("CE", rules.positions_ce_max), ("PE", rules.positions_pe_max)):
+            entries = [name for name, many in live.items() if many and name.endswith(kind)]
+            alike = [name for name in busy if name.endswith(kind)]
+            worst = max(entries, default="")
+            what = f"entries work in {', '.join(sorted(entries))}"
+            real = bool(entries)
+            note(self.TWO_TYPES, kind, len(entries) > 1, what, symbol=worst, real=real)
+            over, what = len(alike) > most and real, f"has {len(alike)} busy symbols"
+            note(self.LIMITS, kind, over, what, symbol=worst, real=real)
+        real = any(live.values())
+        over, what = len(busy) > rules.positions_max and real, f"has {len(busy)} busy symbols"
+        note(self.LIMITS, "account", over, what, real=real)
+
+
+class Flips:
+    """No purchase of ours makes a long, and no correction a short, that somebody else did not cause."""
+
+    NAME = "our orders never flip a position"
+
+    def __init__(self, findings: Findings, reach: Reach, ledger: Ledger) -> None:
+        self._findings, self._reach, self._ledger = findings, reach, ledger
+
+    def look(self, order: BookOrder, before: int, after: int) -> None:
+        """At a fill of ours that took what is surely ours from ``before`` to ``after`` units."""
+        if is_entry(order):
+            return
+        flipped = after < 0 and after < before if order.action == "BUY" else after > max(before, 0)
+        bad = flipped and not self._unavoidable(order.symbol)
+        what = f"{order.symbol} from {before} to {after} by {order.action} {order.pricetype}"
+        self._findings.hold(self.NAME, not bad, what)
+
+    def _unavoidable(self, symbol: str) -> bool:
+        now, held = self._findings.now_ms, self._ledger.symbol(symbol)
+        reach = self._reach
+        return (
+            now - held.hand_ms <= _HAND_MS
+            or now - held.forced_ms <= _FORCED_MS
+            or now - reach.symbol_bad_ms.get(symbol, 0) <= _LOST_MS
+            or now - reach.bot_down_ms <= _DOWN_MS
+            or now - reach.excused_to_ms(symbol, now) <= _DOWN_MS
+        )
+
+
+class SwingsSoldOnce:
+    """A swing is sold by one order only."""
+
+    NAME = "a swing is sold once"
+
+    def __init__(self, findings: Findings, ledger: Ledger) -> None:
+        self._findings, self._ledger = findings, ledger
+        self._sold: dict[tuple[str, int], str] = {}
+
+    def look(self, order: BookOrder, swing_ms: int) -> None:
+        """At a fill of an entry of ours; ``swing_ms`` is the minute of the swing that it sells."""
+        other = self._sold.setdefault((order.symbol, swing_ms), order.orderid)
+        forced_ms = self._ledger.symbol(order.symbol).forced_ms
+        late = self._findings.now_ms - forced_ms <= _FORCED_MS
+        what = f"{order.symbol} sold by {other} and {order.orderid}"
+        self._findings.hold(self.NAME, other == order.orderid or late, what)
+
+
+class IntentsFillOnce:
+    """The entries of a symbol sell no more than was intended by those that have left."""
+
+    NAME = "an intent fills no more than it intended"
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._intended: dict[str, dict[str, int]] = {}
+        self._sold: Counter[str] = Counter()
+
+    def leaves(self, symbol: str, order_id: str, quantity: int) -> None:
+        """An entry, or a change of one, leaves for the exchange."""
+        intended = self._intended.setdefault(symbol, {})
+        intended[order_id] = max(intended.get(order_id, 0), quantity)
+
+    def sold(self, symbol: str, quantity: int) -> None:
+        """An entry of ours has filled so many units more."""
+        self._sold[symbol] += quantity
+        intended, sold = sum(self._intended.get(symbol, {}).values()), self._sold[symbol]
+        self._findings.hold(self.NAME, sold <= intended, f"{symbol} sold {sold} of {intended}")

@@ -1,0 +1,154 @@
+"""What the bot could reach and know: the gateway as a whole, the books, and each symbol's orders.
+
+It is learned from the wire, call by call. A call about one order that goes wrong excuses what is wrong
+with its symbol, and no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.sim.openalgo_server.rest import Served
+from baseline_v1_live.simulate.chaos import BOOKS, ORDERS, Chaos
+from baseline_v1_live.simulate.observe import Call
+from baseline_v1_live.simulate.world import World
+
+_SLOW_MS = 1_000
+_TRIES_EVERY_MS = 10_000
+_BY_THE_BROKER, _ERROR = "RMS", '{"status": "error"'
+_GATEWAY_SAYS_NO = frozenset({401, 403, 429, 503})
+
+
+def asked(call: Call) -> Mapping[str, Any]:
+    """A call's body."""
+    body: dict[str, Any] = json.loads(call.text)
+    return body
+
+
+class Reach:
+    """An observer of the wire. ``excused_to_ms`` is until when something could not be mended."""
+
+    def __init__(self, world: World, chaos: Chaos) -> None:
+        self.gateway_bad_ms = 0
+        self.symbol_bad_ms: dict[str, int] = {}
+        self.bot_down_ms = 0
+        self._world, self._chaos = world, chaos
+        self._pending: dict[Call, int] = {}
+        self._books_bad = False
+        self._books_back_ms = self._books_tried_ms = 0
+        self._good_of: dict[int, set[str]] = {}
+
+    def symbol_of(self, call: Call) -> str:
+        """The symbol that a call is about, empty when it is about none."""
+        if call.endpoint not in ORDERS and call.endpoint != "orderstatus":
+            return ""
+        body = asked(call)
+        if "symbol" in body:
+            return str(body["symbol"])
+        order = self._world.venue.books.orders.get(str(body.get("orderid")))
+        return order.symbol if order else ""
+
+    # ------------------------------------------------------------ observing
+
+    def sent(self, call: Call) -> None:
+        """A request leaves now."""
+        self._pending[call] = self._world.now_ms
+
+    def ended(self, call: Call, served: Served | None) -> None:
+        """The bot has its answer, or none."""
+        sent_ms = self._pending.pop(call, None)
+        if sent_ms is None:
+            return  # Of a process that is dead.
+        now = self._world.now_ms
+        if call.endpoint in BOOKS:
+            right_ms = self._chaos.books_ok_ms.get(call.endpoint, -1)
+            self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
+        if call.refused or (served is not None and _says_no(served)):
+            self.gateway_bad_ms = now
+        elif not _answers(call, served) or now - sent_ms > _SLOW_MS:
+            self._spoil(call, now)
+
+    def stored(self, steps: Sequence[Step]) -> None:
+        """Of no interest here."""
+
+    def process_ended(self) -> None:
+        """What was on its way has nobody who waits for it."""
+        self._pending.clear()
+        self.bot_down_ms = self._world.now_ms
+
+    # ------------------------------------------------------------ asking
+
+    def excused_to_ms(self, symbol: str, now: int) -> int:
+        """Until when what is wrong with a symbol could not have been known or mended; 0: at any time."""
+        if self._books_bad and now - self._books_tried_ms <= _TRIES_EVERY_MS:
+            return now  # Whoever tries no more is not excused.
+        for call, sent_ms in self._pending.items():
+            if now - sent_ms > _SLOW_MS and self._concerns(call, symbol):
+                return now
+        return max(
+            self.gateway_bad_ms,
+            self._books_back_ms,
+            self._books_tried_ms if self._books_bad else 0,
+            self.bot_down_ms,
+            self.symbol_bad_ms.get(symbol, 0),
+        )
+
+    def fine_since(self, since_ms: int, now: int) -> bool:
+        """Whether the gateway, the books and every order could be had all the time from then to now."""
+        return max(self.excused_to_ms(s, now) for s in ("", *self.symbol_bad_ms)) < since_ms
+
+    # ------------------------------------------------------------ inside
+
+    def _concerns(self, call: Call, symbol: str) -> bool:
+        if call.endpoint in BOOKS:
+            return True
+        return self.symbol_of(call) == symbol
+
+    def _hear_book(self, endpoint: str, good: bool, sent_ms: int, now: int) -> None:
+        """The books are to be had again when all three, asked for together, were right."""
+        self._books_tried_ms = now
+        if not good:
+            self._books_bad = True
+            self._good_of.pop(sent_ms, None)
+            return
+        together = self._good_of.setdefault(sent_ms, set())
+        together.add(endpoint)
+        if together == BOOKS:
+            if self._books_bad or now - sent_ms > _SLOW_MS:
+                self._books_back_ms = now
+            self._books_bad = False
+            self._good_of.clear()
+
+    def _spoil(self, call: Call, now: int) -> None:
+        symbol = self.symbol_of(call)
+        if symbol:
+            self.symbol_bad_ms[symbol] = now
+
+
+def _says_no(served: Served) -> bool:
+    """Whether the gateway answers nobody now; a broker's error may come as a success by HTTP."""
+    return served.status in _GATEWAY_SAYS_NO or (
+        served.status == 200 and served.text.startswith(_ERROR)
+    )
+
+
+def _good(served: Served | None) -> bool:
+    return served is not None and served.status == 200 and not served.cut
+
+
+def _answers(call: Call, served: Served | None) -> bool:
+    """Whether an answer can be read, and is what the exchange had to say."""
+    if call.lost or served is None or served.cut:
+        return False
+    if served.status in (400, 404):
+        return _BY_THE_BROKER not in served.text  # Else the request itself was wrong, or too late.
+    if served.status != 200:
+        return False
+    try:
+        body = json.loads(served.text)
+    except ValueError:
+        return False
+    return call.endpoint != "placeorder" or bool(body.get("orderid"))

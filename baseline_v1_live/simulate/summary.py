@@ -1,0 +1,106 @@
+"""What many seeds came to: how often each trouble struck, in which states, and what was found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from baseline_v1_live.sim.fault_catalogue import TROUBLES
+from baseline_v1_live.simulate.seed import SeedResult
+from baseline_v1_live.simulate.strikes import parts_of
+
+
+class FaultCount(msgspec.Struct, frozen=True, kw_only=True):
+    """One trouble: on how many days it was drawn and struck, how many times, and by state of orders and
+    positions, the most frequent first.
+    """
+
+    drawn_days: int
+    days: int
+    times: int
+    states: dict[str, int]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run. ``order_states`` and ``position_states`` count strikes by each state that was there then,
+    ``violations`` days by invariant, ``checks`` looks by invariant. ``digest`` is that of all event logs.
+    """
+
+    commit: str
+    first_seed: int
+    seeds: int
+    full_size_days: int
+    days_with_trades: int
+    trades: int
+    starts: int
+    exit_policies: dict[str, int]
+    faults_struck: int
+    faults: dict[str, FaultCount]
+    order_states: dict[str, int]
+    position_states: dict[str, int]
+    checks_made: int
+    checks: dict[str, int]
+    days_with_violations: int
+    violations: dict[str, int]
+    digest: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``simulate --json`` writes."""
+
+    summary: Summary
+    days: Sequence[SeedResult]
+
+
+def summed(days: Sequence[SeedResult], commit: str) -> Summary:
+    """All days of a run as one value."""
+    faults = {trouble.name: _count(trouble.name, days) for trouble in TROUBLES}
+    order_states: Counter[str] = Counter()
+    position_states: Counter[str] = Counter()
+    for fault in faults.values():
+        for state, times in fault.states.items():
+            orders, positions = parts_of(state)
+            order_states.update(dict.fromkeys(orders, times))
+            position_states.update(dict.fromkeys(positions, times))
+    checks: Counter[str] = Counter()
+    for day in days:
+        checks.update(day.checks)
+    found = Counter(name for day in days for name in {v.invariant for v in day.violations})
+    return Summary(
+        commit=commit,
+        first_seed=min((day.seed for day in days), default=0),
+        seeds=len(days),
+        full_size_days=sum(day.full_size for day in days),
+        days_with_trades=sum(1 for day in days if day.trades),
+        trades=sum(day.trades for day in days),
+        starts=sum(day.starts for day in days),
+        exit_policies=dict(sorted(Counter(day.exit_policy for day in days).items())),
+        faults_struck=sum(fault.times for fault in faults.values()),
+        faults=faults,
+        order_states=_by_times(order_states),
+        position_states=_by_times(position_states),
+        checks_made=checks.total(),
+        checks=dict(sorted(checks.items())),
+        days_with_violations=sum(1 for day in days if day.violations),
+        violations=_by_times(found),
+        digest=hashlib.sha256("".join(day.digest for day in days).encode()).hexdigest()[:16],
+    )
+
+
+def _count(name: str, days: Sequence[SeedResult]) -> FaultCount:
+    states: Counter[str] = Counter()
+    for day in days:
+        states.update(day.states.get(name, {}))
+    return FaultCount(
+        drawn_days=sum(name in day.troubles for day in days),
+        days=sum(name in day.fired for day in days),
+        times=sum(day.fired.get(name, 0) for day in days),
+        states=_by_times(states),
+    )
+
+
+def _by_times(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

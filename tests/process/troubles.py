@@ -1,0 +1,319 @@
+"""What else may befall the process on the short day. Each function gives back what was wrong then."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from baseline_v1_live.runtime.control_client import ControlError
+from baseline_v1_live.runtime.live import CALM_S
+from tests.live.process_desk import Program, wait_for
+from tests.process.short_day import SOLD_MS, SQUARE_OFF_MS
+from tests.process.short_desk import CALM, ShortDesk, short_day
+
+BLOCKED = "blocked_journal"
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+_TMPFS_BYTES = 8 << 20
+# More than the terminal output of a day, far less than its journal.
+_LIMIT_BYTES = 48 << 10
+
+
+class NotHere(Exception):  # noqa: N818 - it says what is so
+    """This machine does not let it be tried; its text says why."""
+
+
+# ---------------------------------------------------------------- two at once
+
+
+def starts_at_once(folder: Path, *, count: int) -> list[str]:
+    """So many bots are started together in one state folder."""
+    wrong: list[str] = []
+    with short_day(folder) as desk:
+        desk.pause()
+        bots = [desk.bot() for _ in range(count)]
+        wait_for(
+            lambda: sum(bot.running for bot in bots) <= 1,
+            "all but one ended",
+            timeout_s=60 + 5 * count,
+            why=bots[0].words,
+        )
+        running = [bot for bot in bots if bot.running]
+        refused = [bot for bot in bots if not bot.running]
+        if len(running) != 1:
+            return [f"{len(running)} bots run: {refused[0].words()}"]
+        for bot in refused:
+            if (
+                bot.code() != 3
+                or len(bot.errors) != 1
+                or "another bot runs here" not in bot.errors[0]
+            ):
+                wrong.append(f"refused with code {bot.code()} and {bot.errors}")
+        desk.resume()
+        if not desk.finish(running[0]):
+            wrong.append(f"the first one ended with {running[0].code()}: {running[0].words()}")
+        return wrong + desk.violations()
+
+
+# ---------------------------------------------------------------- the disk
+
+
+def full_disk(folder: Path, *, how: str, resumes: bool = False) -> list[str]:
+    """The disk of the state folder takes nothing from just after two sales until the square-off is done.
+
+    ``how``: ``limit``, the system takes no byte from this process; or ``tmpfs``, a disk of its own.
+    ``resumes``: it has room again before, and for half a minute the market is slow: entries are allowed
+    again.
+    """
+    with _disk(folder / "state", how) as (fill, free), short_day(folder) as desk:
+        bot = desk.bot()
+        wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
+        before = len(_sales(desk))
+        fill(bot)
+        wait_for(lambda: _gate(desk) == BLOCKED, "no entries on a full disk", why=bot.words)
+        wait_for(lambda: not desk.resting("SELL"), "entries taken back", why=bot.words)
+        if resumes:
+            wrong += _room_again(desk, bot, free)
+        else:
+            if not desk.wait_until(SQUARE_OFF_MS + 6_000, bot):
+                wrong.append(f"ended on a full disk: {bot.words()}")
+            if len(_sales(desk)) > before:
+                wrong.append(f"sold on a full disk: {_sales(desk)[before:]}")
+            if desk.held():
+                wrong.append(f"not bought back on a full disk: {desk.held()}")
+            free(bot)
+        if not desk.finish(bot):
+            wrong.append(f"ended with {bot.code()}: {bot.words()}")
+        if "ALERT" not in bot.said and "CRITICAL" not in bot.said:
+            wrong.append(f"no alert: {bot.words()}")
+        return wrong + bot.errors + desk.violations()
+
+
+def _room_again(desk: ShortDesk, bot: Program, free: Act) -> list[str]:
+    desk.set_speed(1.0)
+    free(bot)
+    since_s = time.monotonic()
+    wait_for(lambda: _gate(desk) is None, "entries allowed", timeout_s=2 * CALM_S, why=bot.words)
+    took_s = time.monotonic() - since_s
+    wait_for(lambda: desk.resting("SELL"), "an entry", why=bot.words)
+    return [f"entries were allowed after {took_s:.0f} s"] if took_s < CALM_S - 5 else []
+
+
+def _sales(desk: ShortDesk) -> list[dict[str, Any]]:
+    return [body for body in desk.requests("placeorder") if body["action"] == "SELL"]
+
+
+def _gate(desk: ShortDesk) -> str | None:
+    """Why no entry may rest, None when one may."""
+    with suppress(ControlError):
+        return desk.control.status().gate
+    return "not known"
+
+
+Act = Callable[[Program], None]
+
+
+@contextmanager
+def _disk(state: Path, how: str) -> Iterator[tuple[Act, Act]]:
+    """What fills the disk of a state folder, and what gives it room again."""
+    state.mkdir(parents=True)
+    if how == "limit":
+        if not hasattr(resource, "prlimit"):
+            raise NotHere("this system does not limit the files of another process")
+        yield _limit, _unlimit
+        return
+    if shutil.which("mount") is None:
+        raise NotHere("no tmpfs can be mounted: there is no mount command")
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={_TMPFS_BYTES}", "none", str(state)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise NotHere(f"no tmpfs can be mounted: {done.stderr.strip()}")
+    ballast = state / "ballast"
+    try:
+        yield lambda _: _fill(ballast), lambda _: ballast.unlink()
+    finally:
+        subprocess.run(["umount", "--lazy", str(state)], check=False)
+
+
+def _limit(bot: Program) -> None:
+    _set_limit(bot, _LIMIT_BYTES)
+
+
+def _unlimit(bot: Program) -> None:
+    _set_limit(bot, None)
+
+
+def _set_limit(bot: Program, size: int | None) -> None:
+    pid, hard = bot.process.pid, resource.prlimit(bot.process.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+
+
+def _fill(path: Path) -> None:
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+
+
+# ---------------------------------------------------------------- the journal
+
+
+_KEEPER = """
+import sqlite3, sys, time
+other = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
+other.execute("BEGIN EXCLUSIVE")
+print("kept", flush=True)
+time.sleep(float(sys.argv[2]))
+other.execute("ROLLBACK")
+"""
+
+
+def locked(folder: Path, *, seconds: float) -> list[str]:
+    """Another process keeps the journal for itself, for so many real seconds from the sales on."""
+    with short_day(folder) as desk:
+        bot = desk.bot()
+        wrong = [] if desk.wait_until(SOLD_MS - 2_000, bot) else [f"ended: {bot.words()}"]
+        if seconds > 1:
+            desk.speed_max = CALM.busy
+        keeper = Program(folder, "keeper", ["-c", _KEEPER, str(desk.journal), str(seconds)], {})
+        desk.programs.append(keeper)
+        wait_for(lambda: "kept" in keeper.said, "the journal kept", why=keeper.words)
+        if seconds > 1:
+            wait_for(lambda: _gate(desk) == BLOCKED, "no entries", why=bot.words)
+        # What happens while it is kept is stored when it is free, or when something happens after that.
+        desk.wait_until(SQUARE_OFF_MS - 1_000, bot)
+        keeper.code(timeout_s=2 * seconds + 60)
+        if not desk.finish(bot):
+            wrong.append(f"ended with {bot.code()}: {bot.words()}")
+        return wrong + bot.errors + desk.violations()
+
+
+def damaged(folder: Path, *, damage: str) -> list[str]:
+    """A bot is killed while it holds, and its journal damaged; another one is started."""
+    with short_day(folder) as desk:
+        bot = desk.bot()
+        wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
+        bot.stop(signal.SIGKILL)
+        held, sold = desk.held(), len(_sales(desk))
+        DAMAGES[damage](desk.journal)
+        desk.busy.append((desk.now_ms(), desk.now_ms() + 6_000))
+
+        again = desk.bot()
+
+        if not desk.finish(again):
+            wrong.append(f"ended with {again.code()}: {again.words()}")
+        if len(held) != 2:
+            wrong.append(f"held when killed: {held}")
+        if len(_sales(desk)) > sold:
+            wrong.append(f"sold without the journal: {_sales(desk)[sold:]}")
+        if "CRITICAL" not in again.said:
+            wrong.append(f"nothing is said of the damage: {again.words()}")
+        if not list(desk.state.glob("journal-damaged-*")):
+            wrong.append("the damaged file is not kept")
+        return wrong + desk.violations(books_only=True)
+
+
+def _one_file(journal: Path) -> bytearray:
+    with suppress(sqlite3.Error):
+        connection = sqlite3.connect(journal, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.close()
+    return bytearray(journal.read_bytes())
+
+
+def _flip(journal: Path) -> None:
+    content = _one_file(journal)
+    middle = len(content) // 2 // 4096 * 4096
+    for place in range(middle, min(middle + 8 * 4096, len(content))):
+        content[place] ^= 0xFF
+    journal.write_bytes(content)
+
+
+def _truncate(journal: Path) -> None:
+    content = _one_file(journal)
+    journal.write_bytes(content[: len(content) // 2])
+
+
+def _lose_log(journal: Path) -> None:
+    for ending in ("-wal", "-shm"):
+        journal.with_name(journal.name + ending).unlink()
+
+
+def _flip_log(journal: Path) -> None:
+    log = journal.with_name(journal.name + "-wal")
+    content = bytearray(log.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
+    log.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "bytes flipped": _flip,
+    "file truncated": _truncate,
+    "log lost": _lose_log,
+    "log flipped": _flip_log,
+}
+
+
+# ---------------------------------------------------------------- the zone of the machine
+
+
+def zones(folder: Path, *, names: tuple[str, ...] = ZONES) -> list[str]:
+    """The same day on machines of several time zones."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        days = list(pool.map(lambda tz: _in_zone(folder / tz.replace("/", "-"), tz), names))
+    wrong = [line for _, problems in days for line in problems]
+    first = days[0][0]
+    for tz, (told, _) in zip(names[1:], days[1:], strict=True):
+        for what, rows in told.items():
+            if rows != first[what]:
+                wrong.append(f"{what} differ, {names[0]}: {first[what]}, {tz}: {rows}")
+    return wrong
+
+
+def _in_zone(folder: Path, tz: str) -> tuple[dict[str, Any], list[str]]:
+    with short_day(folder) as desk:
+        bot = desk.bot(tz=tz)
+        wrong = [] if desk.finish(bot) else [f"{tz}: ended with {bot.code()}: {bot.words()}"]
+        told = {
+            "orders": desk.rows(
+                "SELECT session, symbol, side, purpose, quantity, trigger_price_paise, state, "
+                "filled_value_paise, reason FROM orders WHERE filled_quantity ORDER BY symbol, purpose"
+            ),
+            "trades": desk.rows(
+                "SELECT session, symbol, quantity, entry_value_paise, exit_value_paise, exit_reason, "
+                "pnl_paise, r_milli FROM trades ORDER BY symbol"
+            ),
+            "summary": desk.rows(
+                "SELECT session, exit_reason, r_milli, pnl_paise FROM daily_summary"
+            ),
+            "dates": desk.rows("SELECT DISTINCT session, substr(at, 1, 10) AS date FROM events"),
+            "zone": desk.rows("SELECT DISTINCT substr(at, -6) AS zone FROM events"),
+            "files": sorted(path.name for path in desk.state.iterdir()),
+            "begins": bot.said[:4],
+        }
+        if not told["trades"]:
+            wrong.append(f"{tz}: nothing was traded")
+        return told, wrong + desk.violations()
+
+
+# What the whole programme tries, by its name.
+TROUBLES: dict[str, Callable[[Path], list[str]]] = {
+    "20 starts at once": partial(starts_at_once, count=20),
+    "full disk, file limit": partial(full_disk, how="limit"),
+    "full disk, tmpfs": partial(full_disk, how="tmpfs"),
+    "full disk, room again": partial(full_disk, how="limit", resumes=True),
+    "journal locked 60 s": partial(locked, seconds=60),
+    **{f"journal damaged, {name}": partial(damaged, damage=name) for name in DAMAGES},
+    "time zones": zones,
+}

@@ -1,0 +1,86 @@
+"""A gateway that does not answer for an order: its books prove the end all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from baseline_v1_live.core.messages import BrokerStatus, OutcomeUnknown, QueryOrder, Request
+from baseline_v1_live.core.order_states import OrderState
+from tests.harness import Desk
+from tests.harness_market import C260
+
+STOP_AGAIN = "place stop-0003 BUY 650 C260 SL 140.00/143.00"
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A short of 650 in C260 whose stop is said to be cancelled by somebody; questions get no answer."""
+    desk = Desk()
+    desk.short(C260)
+    desk.advance(10)
+    desk.take()
+    desk.snapshots = False
+    desk._row("stop-0002").status = BrokerStatus.CANCELLED
+    desk.update("stop-0002", BrokerStatus.CANCELLED)
+    return desk
+
+
+def no_answers(desk: Desk, seconds: float) -> list[str]:
+    """Let time pass while every question about an order fails; what was sent but questions."""
+    asked = len(desk.of(QueryOrder))
+    for _ in range(round(seconds * 10)):
+        desk.advance(0.1)
+        for question in desk.of(QueryOrder)[asked:]:
+            desk.feed(
+                OutcomeUnknown(order_id=question.order_id, request=Request.QUERY, message="500")
+            )
+        asked = len(desk.of(QueryOrder))
+    return [line for line in desk.take() if not line.startswith("ask")]
+
+
+def test_two_looks_at_the_books_prove_an_end(desk: Desk) -> None:
+    """The stop's end is proven by order book, trade book and position book: another covers in time."""
+    desk.snapshots = True
+    desk.snapshot()
+    assert no_answers(desk, 4) == [STOP_AGAIN]
+    assert desk.state("stop-0002") is OrderState.CANCELLED
+
+
+def test_one_look_proves_nothing(desk: Desk) -> None:
+    """A row alone may have the status of its neighbour: the first look waits for the second."""
+    desk.advance(1)
+    desk.snapshot()
+
+    assert desk.state("stop-0002") is OrderState.CLAIMED
+    desk.snapshot(asked_at_ms=desk.now_ms + 499)
+    assert desk.state("stop-0002") is OrderState.CLAIMED
+
+
+def test_a_position_that_knows_of_a_fill_keeps_the_question_open(desk: Desk) -> None:
+    """A trade book that is behind shows no fill, but the position has shrunk: nothing is proven."""
+    for _ in range(4):
+        desk.advance(1)
+        desk.snapshot(net={C260: -585})
+
+    assert desk.state("stop-0002") is OrderState.CLAIMED
+
+
+def test_a_trade_book_that_lacks_a_fill_of_ours_proves_nothing(desk: Desk) -> None:
+    """It came empty: that the stop has no trades in it means nothing."""
+    entry = desk._row("entry-0001")
+    filled, entry.filled_quantity = entry.filled_quantity, 0
+    for _ in range(4):
+        desk.advance(1)
+        desk.snapshot(net={C260: -650})
+    assert desk.state("stop-0002") is OrderState.CLAIMED
+    entry.filled_quantity = filled
+
+
+def test_an_order_that_lives_again_in_its_row_is_not_over(desk: Desk) -> None:
+    """Cancelled at one look, waiting at the next: that was its neighbour's status."""
+    for status in (BrokerStatus.CANCELLED, BrokerStatus.TRIGGER_PENDING) * 2:
+        desk._row("stop-0002").status = status
+        desk.advance(1)
+        desk.snapshot()
+
+    assert desk.state("stop-0002") is OrderState.CLAIMED

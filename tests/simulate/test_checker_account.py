@@ -1,0 +1,433 @@
+"""The checker on the account: what it must say of a wrong one, and must not say of a right one."""
+
+from __future__ import annotations
+
+import pytest
+
+from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.simulate.check_account import (
+    Cover,
+    Entries,
+    Flips,
+    IntentsFillOnce,
+    SwingsSoldOnce,
+)
+from tests.simulate.checker_scene import CALL, OTHER_CALL, PUT, Scene, played
+
+
+def test_a_short_without_cover_is_said_after_five_seconds() -> None:
+    """Nothing covers, and everything could be had."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        await scene.wait(7)
+
+    assert played(story) == {Cover.COVERED}
+
+
+def test_a_short_that_is_covered_in_time_is_lawful() -> None:
+    """Four seconds are allowed, and a stop of the same quantity covers."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        await scene.wait(4)
+        scene.stop()
+        await scene.wait(60)
+
+    assert played(story) == set()
+
+
+def test_a_stop_too_small_covers_too_little() -> None:
+    """A lot is bare."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        scene.stop(9)
+        await scene.wait(7)
+
+    assert played(story) == {Cover.COVERED}
+
+
+def test_an_exit_that_is_worked_covers() -> None:
+    """No stop, and an order that buys all of it back."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.order("BUY", "LIMIT", 10, price=80.0)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_a_stop_without_its_position_is_said() -> None:
+    """The position is gone, the stop rests on."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.stop()
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        await scene.wait(7)
+
+    assert Cover.NO_POSITION in played(story)
+
+
+def test_a_stop_that_goes_soon_after_its_position_is_lawful() -> None:
+    """Somebody closes the position, and its stop is cancelled three seconds later."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        stop = scene.stop()
+        scene.by_hand("BUY", 10)
+        await scene.wait(3)
+        scene.cancel(stop)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_two_stops_that_share_a_position_are_said() -> None:
+    """Each of half the quantity: together they fit, and yet there is one too many."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        scene.stop(5)
+        scene.stop(5)
+        await scene.wait(7)
+
+    assert played(story) == {Cover.STACKED}
+
+
+def test_a_second_stop_that_is_taken_out_soon_is_lawful() -> None:
+    """A lost stop turned up beside its replacement."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        extra = scene.stop()
+        scene.stop()
+        await scene.wait(4)
+        scene.cancel(extra)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_a_stop_and_an_exit_of_the_same_short_are_said() -> None:
+    """Both can fill."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.stop()
+        scene.order("BUY", "LIMIT", 10, price=80.0)
+        await scene.wait(7)
+
+    assert played(story) == {Cover.TWICE}
+
+
+def test_a_stop_and_an_exit_that_share_a_short_are_lawful() -> None:
+    """A stage: the stop is shrunk before a part is bought back."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        scene.stop(6)
+        scene.order("BUY", "LIMIT", 4, price=80.0)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_a_long_of_ours_is_said_when_it_stays() -> None:
+    """Somebody closes a half; then the stop buys it all."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        stop = scene.stop(10)
+        scene.by_hand("BUY", 5)
+        scene.fill(stop)
+        await scene.wait(7)
+
+    assert played(story) == {Cover.LONG}
+
+
+def test_a_long_of_ours_that_is_sold_soon_is_lawful() -> None:
+    """The same, and what was bought too much is sold again."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        stop = scene.stop(10)
+        scene.by_hand("BUY", 5)
+        scene.fill(stop)
+        await scene.wait(3)
+        scene.fill(scene.order("SELL", "LIMIT", 5, price=95.0))
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_a_long_of_somebody_else_is_his() -> None:
+    """We hold nothing; a purchase by hand is none of ours."""
+
+    async def story(scene: Scene) -> None:
+        scene.by_hand("BUY", 5)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_what_somebody_else_sold_again_need_not_be_covered() -> None:
+    """Half was closed by hand and the stop shrunk; a later sale by hand is not ours, whatever the sum."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        stop = scene.stop(10)
+        scene.by_hand("BUY", 5)
+        scene.cancel(stop)
+        scene.stop(5)
+        scene.by_hand("SELL", 5)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_a_purchase_of_ours_that_flips_is_said() -> None:
+    """Two exits of the whole position fill, and nobody else had a hand in it."""
+
+    async def story(scene: Scene) -> None:
+        await scene.wait(100)
+        scene.short()
+        exits = [scene.order("BUY", "LIMIT", 10, price=80.0) for _ in range(2)]
+        for order in exits:
+            scene.fill(order)
+
+    assert played(story) == {Flips.NAME}
+
+
+def test_a_flip_after_somebody_elses_purchase_is_no_fault_of_ours() -> None:
+    """A stop met what was closed by hand a moment before."""
+
+    async def story(scene: Scene) -> None:
+        await scene.wait(100)
+        scene.short()
+        stop = scene.stop()
+        scene.by_hand("BUY", 10)
+        scene.fill(stop)
+
+    assert played(story) == set()
+
+
+def test_a_correction_that_sells_too_much_is_said() -> None:
+    """A sale that opens is no correction."""
+
+    async def story(scene: Scene) -> None:
+        await scene.wait(100)
+        scene.fill(scene.order("SELL", "LIMIT", 5, price=95.0))
+
+    assert played(story) == {Flips.NAME}
+
+
+def test_two_entries_in_a_symbol_are_said() -> None:
+    """And they are two of a type as well."""
+
+    async def story(scene: Scene) -> None:
+        scene.entry()
+        scene.entry()
+        await scene.wait(7)
+
+    assert Entries.ONE in played(story)
+
+
+def test_two_entries_of_a_type_are_said() -> None:
+    """One working entry a type."""
+
+    async def story(scene: Scene) -> None:
+        scene.entry()
+        scene.entry(symbol=OTHER_CALL)
+        await scene.wait(7)
+
+    assert played(story) == {Entries.TWO_TYPES}
+
+
+def test_an_entry_of_each_type_is_lawful() -> None:
+    """A call's and a put's."""
+
+    async def story(scene: Scene) -> None:
+        scene.entry()
+        scene.entry(symbol=PUT)
+        await scene.wait(20)
+
+    assert played(story) == set()
+
+
+def test_an_entry_beyond_the_limit_of_positions_is_said() -> None:
+    """One position is allowed; it is held, and an entry rests beside it."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.stop()
+        scene.entry(symbol=PUT)
+        await scene.wait(7)
+
+    assert played(story, Rules(positions_max=1)) == {Entries.LIMITS}
+    assert played(story, Rules(positions_max=2)) == set()
+
+
+def test_an_entry_that_fills_beyond_its_intent_is_said() -> None:
+    """A second order of the same intent turns up and fills, too; parts of one are lawful."""
+
+    async def story(scene: Scene) -> None:
+        first = scene.entry(10)
+        scene.fill(first, 4)
+        scene.fill(first, 6)
+        scene.unintended = True
+        second = scene.entry(10)
+        assert scene.said() == set()
+        scene.fill(second, 1)
+
+    assert played(story) == {IntentsFillOnce.NAME}
+
+
+def test_a_swing_that_two_orders_sell_is_said() -> None:
+    """The second one is another entry of the same low."""
+
+    async def story(scene: Scene) -> None:
+        sold = SwingsSoldOnce(scene.checker.findings, scene.checker.ledger)
+        first, second = scene.entry(), scene.entry(symbol=CALL)
+        await scene.wait(1)
+        sold.look(first, 5)
+        sold.look(first, 5)
+        sold.look(second, 6)
+        assert scene.said() == set()
+        sold.look(second, 5)
+
+    assert played(story) == {SwingsSoldOnce.NAME}
+
+
+# ---------------------------------------------------------------- what is excused, and what is not
+
+
+def test_a_lost_order_of_another_symbol_excuses_nothing() -> None:
+    """The put's stop got no answer: that is no reason for a bare call."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        for _ in range(7):
+            call = scene.send("placeorder", lost=True, **_stop_body(PUT))
+            scene.answer(call, 500)
+            await scene.wait(1)
+
+    assert Cover.COVERED in played(story)
+
+
+def test_a_lost_order_of_the_symbol_excuses_for_five_seconds() -> None:
+    """From its end on the bot has as long as ever, and no longer."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        await scene.wait(3)
+        scene.answer(scene.send("placeorder", lost=True, **_stop_body(CALL)), 500)
+        await scene.wait(4)
+        assert Cover.COVERED not in scene.said()
+        await scene.wait(2)
+
+    assert Cover.COVERED in played(story)
+
+
+def test_a_request_that_was_wrong_itself_excuses_nothing() -> None:
+    """The exchange refuses what cannot be: that is an answer."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        for _ in range(7):
+            call = scene.send("placeorder", **_stop_body(CALL))
+            scene.answer(call, 400, {"message": "Quantity must be in multiples of lot size 65"})
+            await scene.wait(1)
+
+    assert Cover.COVERED in played(story)
+
+
+def test_books_that_cannot_be_read_excuse_until_they_can() -> None:
+    """Five seconds after the first right ones it is said."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        for _ in range(10):
+            scene.read_books(fails=True)
+            await scene.wait(1)
+        scene.read_books()
+        await scene.wait(4)
+        assert scene.said() == set()
+        await scene.wait(3)
+
+    assert played(story) == {Cover.COVERED}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(429, {"message": "10 per 1 second"}), (403, {"message": "no"}), (200, {"status": "error"})],
+)
+def test_a_gateway_that_says_no_to_all_excuses_every_symbol(
+    status: int, body: dict[str, str]
+) -> None:
+    """Whatever the call was about, until five seconds after the last such answer."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        for _ in range(10):
+            scene.answer(scene.send("quotes", symbol=PUT), status, body)
+            await scene.wait(1)
+        assert scene.said() == set()
+        await scene.wait(6)
+
+    assert played(story) == {Cover.COVERED}
+
+
+def test_books_that_nobody_asks_for_excuse_nothing() -> None:
+    """They were right when they were read a minute ago."""
+
+    async def story(scene: Scene) -> None:
+        scene.read_books()
+        await scene.wait(60)
+        scene.short()
+        await scene.wait(7)
+
+    assert played(story) == {Cover.COVERED}
+
+
+def test_a_bot_that_tries_no_more_is_not_excused() -> None:
+    """The books failed once, and nobody has asked since."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.read_books(fails=True)
+        await scene.wait(9)
+        assert scene.said() == set()
+        await scene.wait(7)
+
+    assert played(story) == {Cover.COVERED}
+
+
+def test_three_right_books_of_different_moments_are_no_snapshot() -> None:
+    """Each was right once, and never all at a time."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        for number in range(12):
+            for book in ("orderbook", "tradebook", "positionbook"):
+                call = scene.send(book)
+                good = book != ("orderbook", "tradebook", "positionbook")[number % 3]
+                if good:
+                    scene.chaos.books_ok_ms[book] = scene.world.now_ms
+                scene.answer(call, 200 if good else 500)
+            await scene.wait(1)
+
+    assert played(story) == set()
+
+
+def _stop_body(symbol: str) -> dict[str, str]:
+    return {
+        "symbol": symbol,
+        "action": "BUY",
+        "pricetype": "SL",
+        "quantity": "650",
+        "trigger_price": "140",
+        "price": "143",
+    }

@@ -1,0 +1,357 @@
+"""The checker on the wire: what leaves has a stored intent, leaves once, in time, and not too often."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baseline_v1_live.adapters.journal.store import Journal
+from baseline_v1_live.adapters.openalgo.wire import requests
+from baseline_v1_live.core.messages import (
+    Command,
+    ModifyOrder,
+    OperatorSaid,
+    OrderRefused,
+    OrderType,
+    PlaceOrder,
+    Purpose,
+    Request,
+    Side,
+    TimerDue,
+)
+from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.simulate.check_base import Findings
+from baseline_v1_live.simulate.check_step import EntryGate
+from baseline_v1_live.simulate.check_wire import EachOnce, EntriesOnWire, OrderRate, WireChecks
+from baseline_v1_live.simulate.observe import Call
+from tests.harness import Desk
+from tests.harness_market import C260, at, day
+
+ORDER_IDS = iter(range(1, 10_000))
+
+
+class Wire:
+    """A journal on the disk, and calls that leave past the checker."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "paper").mkdir()
+        self.journal = Journal.open(folder / "paper" / "journal.db")
+        self.now_ms = at("10:00")
+        self.findings = Findings(lambda: self.now_ms)
+        self.gate = EntryGate()
+        self.checks = WireChecks(self.findings, self.gate, folder)
+        self.checks.session = day()
+        self.desk = Desk()
+        self.seq = 0
+
+    @property
+    def said(self) -> set[str]:
+        return {violation.invariant for violation in self.findings.violations}
+
+    def decide(self, *commands: Command, stored: bool = True, told: bool = True) -> None:
+        """A step of the engine; ``stored`` in the file, ``told`` by the queue."""
+        self.seq += 1
+        event = TimerDue(seq=self.seq, at_ms=self.now_ms)
+        self.checks.hear(self.desk.engine, event, commands)
+        step = Step(event, commands)
+        if stored:
+            self.journal.commit_steps([step])
+        if told:
+            self.checks.stored([step])
+
+    def send(self, command: PlaceOrder | ModifyOrder) -> Call:
+        """It leaves, as the client writes it."""
+        if isinstance(command, PlaceOrder):
+            endpoint, body = requests.place_order(command)
+        else:
+            endpoint, body = requests.modify_order(command)
+        return self.call(endpoint, body)
+
+    def call(self, endpoint: str, body: dict[str, Any] | None = None) -> Call:
+        call = Call(endpoint, json.dumps(body or {}), refused=False, lost=False)
+        self.checks.sent(call)
+        return call
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Wire:
+    return Wire(tmp_path)
+
+
+def entry(**values: Any) -> PlaceOrder:
+    known: dict[str, Any] = {
+        "order_id": f"2026-12-28-entry-{next(ORDER_IDS):04d}",
+        "symbol": C260,
+        "side": Side.SELL,
+        "order_type": OrderType.SL,
+        "purpose": Purpose.ENTRY,
+        "quantity": 650,
+        "trigger_price_paise": 12_995,
+        "limit_price_paise": 12_695,
+    }
+    return PlaceOrder(**(known | values))
+
+
+def stop(**values: Any) -> PlaceOrder:
+    return entry(**({"side": Side.BUY, "purpose": Purpose.STOP} | values))
+
+
+def change(broker_order_id: str = "77", quantity: int = 585) -> ModifyOrder:
+    return ModifyOrder(
+        order_id="2026-12-28-entry-0001",
+        broker_order_id=broker_order_id,
+        symbol=C260,
+        side=Side.SELL,
+        order_type=OrderType.SL,
+        quantity=quantity,
+        trigger_price_paise=12_995,
+        limit_price_paise=12_695,
+        purpose=Purpose.ENTRY,
+    )
+
+
+# ---------------------------------------------------------------- the intent
+
+
+def test_an_entry_with_a_stored_step_is_lawful(wire: Wire) -> None:
+    """So is a change of it."""
+    for command in (entry(), change()):
+        wire.decide(command)
+        wire.send(command)
+
+    assert wire.findings.checks[EntriesOnWire.DISK] == 2
+    assert wire.said == set()
+
+
+@pytest.mark.parametrize(("stored", "told"), [(False, False), (True, False), (False, True)])
+def test_an_entry_without_a_stored_step_is_said(wire: Wire, stored: bool, told: bool) -> None:
+    """The queue's word alone is not enough, and what it has not said yet is not known to be stored."""
+    command = entry()
+    wire.decide(command, stored=stored, told=told)
+    wire.send(command)
+
+    assert wire.said == {EntriesOnWire.DISK}
+
+
+def test_a_change_of_an_entry_without_a_stored_step_is_said(wire: Wire) -> None:
+    """It sells elsewhere, or more."""
+    wire.decide(change(), stored=False, told=False)
+    wire.send(change())
+
+    assert wire.said == {EntriesOnWire.DISK}
+
+
+def test_a_stop_may_leave_before_its_step_is_stored(wire: Wire) -> None:
+    """A short that stands open is worse than a gap in a file."""
+    command = stop()
+    wire.decide(command, stored=False, told=False)
+    wire.send(command)
+
+    assert wire.said == set()
+
+
+def test_an_order_that_leaves_twice_is_said(wire: Wire) -> None:
+    """As of a client that tries again after a timeout."""
+    command = stop()
+    wire.decide(command)
+    call = wire.send(command)
+    wire.checks.ended(call, None)
+    assert wire.said == set()
+    wire.send(command)
+
+    assert wire.said == {EachOnce.NAME}
+
+
+def test_an_order_that_nobody_decided_on_is_said(wire: Wire) -> None:
+    """Nor is one of another quantity the same order."""
+    wire.decide(stop(quantity=650))
+    wire.send(stop(quantity=715))
+
+    assert wire.said == {EachOnce.NAME}
+
+
+def test_what_was_not_sent_is_no_intent_any_more(wire: Wire) -> None:
+    """It was given back; when it leaves all the same, nobody stands behind it."""
+    command = stop()
+    wire.decide(command)
+    refused = OrderRefused(
+        order_id=command.order_id, request=Request.PLACE, message="", sent=False, seq=2
+    )
+    wire.checks.hear(wire.desk.engine, refused, ())
+    wire.send(command)
+
+    assert wire.said == {EachOnce.NAME}
+
+
+def test_what_a_dead_process_decided_must_not_leave(wire: Wire) -> None:
+    """Sent and not answered is unknown after a restart, never sent again."""
+    command = stop()
+    wire.decide(command)
+    wire.checks.new_process()
+    wire.send(command)
+
+    assert wire.said == {EachOnce.NAME}
+
+
+def test_an_entry_that_leaves_is_an_intent_of_its_quantity(wire: Wire) -> None:
+    """So is a change of it; a stop is none."""
+    intended: list[tuple[str, str, int]] = []
+    wire.checks.on_entry = lambda *intent: intended.append(intent)
+    for command in (entry(order_id="entry-1"), change(quantity=585), stop()):
+        wire.decide(command)
+        wire.send(command)
+
+    assert intended == [(C260, "entry-1", 650), (C260, "2026-12-28-entry-0001", 585)]
+
+
+def test_two_entries_of_a_symbol_without_an_answer_are_said(wire: Wire) -> None:
+    """Another symbol's, and one after the answer, are lawful."""
+    first, other, second, third = (
+        entry(),
+        entry(symbol=C260.replace("26000", "26100")),
+        *(entry(quantity=quantity) for quantity in (585, 520)),
+    )
+    for command in (first, other, second, third):
+        wire.decide(command)
+    call = wire.send(first)
+    wire.send(other)
+    wire.checks.ended(call, None)
+    wire.send(second)
+    assert wire.said == set()
+    wire.send(third)
+
+    assert wire.said == {EachOnce.UNANSWERED}
+
+
+def test_a_lost_stop_may_have_another_beside_it_after_two_seconds(wire: Wire) -> None:
+    """The books were looked at twice by then; sooner it is one too many."""
+    for wait_ms in (3_000, 1_000):
+        command = stop(quantity=650 - wait_ms // 1000 * 65)
+        wire.decide(command)
+        wire.send(command)
+        wire.now_ms += wait_ms
+    assert wire.said == set()
+    command = stop(quantity=65)
+    wire.decide(command)
+    wire.send(command)
+
+    assert wire.said == {EachOnce.UNANSWERED}
+
+
+# ---------------------------------------------------------------- the time
+
+
+@pytest.mark.parametrize("verb", ["kill", "pause", "flatten", "stopday"])
+@pytest.mark.parametrize(("after_ms", "lawful"), [(400, True), (600, False)])
+def test_an_entry_that_leaves_after_a_word_is_said(
+    wire: Wire, verb: str, after_ms: int, lawful: bool
+) -> None:
+    """Half a second is allowed to what was on its way."""
+    command = entry()
+    wire.decide(command)
+    wire.gate.hear(OperatorSaid(verb=verb), wire.now_ms)
+    wire.now_ms += after_ms
+    wire.send(command)
+
+    assert wire.said == (set() if lawful else {EntriesOnWire.AFTER})
+
+
+def test_a_stop_may_leave_after_a_kill(wire: Wire) -> None:
+    """What protects is never held back."""
+    command = stop()
+    wire.decide(command)
+    wire.gate.hear(OperatorSaid(verb="kill"), wire.now_ms)
+    wire.now_ms += 60_000
+    wire.send(command)
+
+    assert wire.said == set()
+
+
+@pytest.mark.parametrize(
+    ("time", "lawful"), [("09:15:59", False), ("09:16", True), ("14:59:59", True), ("15:01", False)]
+)
+def test_an_entry_that_leaves_outside_its_hours_is_said(
+    wire: Wire, time: str, lawful: bool
+) -> None:
+    """By the exchange's clock."""
+    wire.now_ms = at(time)
+    command = entry()
+    wire.decide(command)
+    wire.send(command)
+
+    assert wire.said == (set() if lawful else {EntriesOnWire.HOURS})
+
+
+# ---------------------------------------------------------------- the rate
+
+
+def _orders(wire: Wire, many: int, every_ms: int, *, entries: bool = False) -> None:
+    for _ in range(many):
+        if entries:
+            command = entry(symbol=C260, quantity=65 * (next(ORDER_IDS) % 20 + 1))
+            wire.decide(command)
+            wire.checks.ended(wire.send(command), None)
+        else:
+            wire.call("cancelorder", {"orderid": "1"})
+        wire.now_ms += every_ms
+
+
+@pytest.mark.parametrize(("many", "lawful"), [(10, True), (11, False)])
+def test_more_than_ten_orders_in_a_second_are_said(wire: Wire, many: int, lawful: bool) -> None:
+    """In any second, whatever kinds they are."""
+    _orders(wire, many, 90)
+
+    assert wire.said == (set() if lawful else {OrderRate.SECOND})
+
+
+@pytest.mark.parametrize(("many", "lawful"), [(8, True), (9, False)])
+def test_an_entry_is_not_the_ninth_of_a_second(wire: Wire, many: int, lawful: bool) -> None:
+    """The last two are kept for what closes."""
+    _orders(wire, many - 1, 10)
+    _orders(wire, 1, 0, entries=True)
+
+    assert wire.said == (set() if lawful else {OrderRate.SECOND})
+
+
+@pytest.mark.parametrize(("many", "lawful"), [(100, True), (101, False)])
+def test_more_than_a_hundred_orders_in_a_minute_are_said(
+    wire: Wire, many: int, lawful: bool
+) -> None:
+    """Evenly spread, so that no second is too full."""
+    _orders(wire, many, 590)
+
+    assert wire.said == (set() if lawful else {OrderRate.MINUTE})
+
+
+@pytest.mark.parametrize(("before", "lawful"), [(69, True), (70, False)])
+def test_an_entry_leaves_a_share_of_the_minute(wire: Wire, before: int, lawful: bool) -> None:
+    """Thirty of a minute are kept from entries."""
+    _orders(wire, before, 700)
+    _orders(wire, 1, 0, entries=True)
+
+    assert wire.said == (set() if lawful else {OrderRate.MINUTE})
+
+
+@pytest.mark.parametrize(("many", "lawful"), [(50, True), (51, False)])
+def test_more_than_fifty_calls_in_a_second_are_said(wire: Wire, many: int, lawful: bool) -> None:
+    """Books and questions count with the orders."""
+    for _ in range(many):
+        wire.call("orderbook")
+        wire.now_ms += 15
+
+    assert wire.said == (set() if lawful else {OrderRate.CALLS})
+
+
+@pytest.mark.parametrize(("many", "lawful"), [(25, True), (26, False)])
+def test_an_order_that_is_changed_too_often_is_said(wire: Wire, many: int, lawful: bool) -> None:
+    """Brokers take no more."""
+    for number in range(many):
+        command = change(quantity=65 * (number % 10 + 1))
+        wire.decide(command)
+        wire.checks.ended(wire.send(command), None)
+        wire.now_ms += 2_000
+
+    assert wire.said == (set() if lawful else {OrderRate.CHANGES})

@@ -1,0 +1,83 @@
+"""Faults of the simulated machine itself: its journal is held by somebody, its time is set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from baseline_v1_live.simulate.chaos import Chaos
+from baseline_v1_live.simulate.clock import SimulatedClock, set_time
+from baseline_v1_live.simulate.loop import run_simulated
+from baseline_v1_live.simulate.plan import draw
+from baseline_v1_live.simulate.seed import Log, Trial
+
+BUSY_S = 5.0
+
+
+def with_chaos(folder: Path, seed: int, tell: Callable[[Chaos], object]) -> object:
+    """What is told of a chaos whose market has opened and whose bot never starts."""
+
+    async def story() -> object:
+        trial = Trial(draw(seed, ()), Path("state"), Log())
+        await asyncio.sleep(60)
+        return tell(trial.chaos)
+
+    with chdir(folder):
+        return run_simulated(story())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_held_journal_makes_a_commit_wait_and_fail_as_the_store_would(
+    tmp_path: Path, seed: int
+) -> None:
+    """A lock of a second is waited for; one beyond the store's patience fails after that."""
+
+    def tell(chaos: Chaos) -> object:
+        chaos.happen("journal_locked")
+        return chaos.commit_s(), chaos.error()
+
+    told = with_chaos(tmp_path, seed, tell)
+
+    assert told in ((1.0, None), (BUSY_S, "database is locked"))
+
+
+def test_a_journal_that_nobody_holds_is_quick(tmp_path: Path) -> None:
+    """Without a lock a commit takes milliseconds and fails never."""
+    told = with_chaos(tmp_path, 1, lambda chaos: (chaos.commit_s() < 0.1, chaos.error()))
+
+    assert told == (True, None)
+
+
+def test_every_strike_is_told_once(tmp_path: Path) -> None:
+    """Whoever listens hears the name of each strike, as often as it is counted."""
+    heard: list[str] = []
+
+    def tell(chaos: Chaos) -> object:
+        chaos.on_fault = heard.append
+        chaos.happen("order_by_hand")
+        chaos.happen("stream_cut")
+        chaos.happen("stream_cut")
+        return dict(chaos.fired)
+
+    assert with_chaos(tmp_path, 1, tell) == {"order_by_hand": 1, "stream_cut": 2}
+    assert heard == ["order_by_hand", "stream_cut", "stream_cut"]
+
+
+def test_a_clock_notices_that_the_machines_time_was_set() -> None:
+    """It counts on from its start; one that begins afterwards begins wrong and notices the way back."""
+
+    async def story() -> tuple[int, ...]:
+        loop = asyncio.get_running_loop()
+        first = SimulatedClock(1_000)
+        set_time(loop, 60_000)
+        second = SimulatedClock(1_000)
+        await asyncio.sleep(2)
+        wrong = (first.now_ms(), first.off_by_ms(), second.now_ms(), second.off_by_ms())
+        set_time(loop, 0)
+        return (*wrong, first.off_by_ms(), second.off_by_ms())
+
+    assert run_simulated(story()) == (3_000, 60_000, 63_000, 0, 0, -60_000)

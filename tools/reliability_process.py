@@ -1,0 +1,183 @@
+"""Kills the live process at every place of a short day, and tries what else may befall a process.
+
+    python -m tools.reliability_process --all [--jobs 4] [--json OUT]
+    python -m tools.reliability_process --random 50 --seed 3
+
+Bot and openalgo-sim are real processes on loopback; each day is another pair of them (tests/process/).
+Ends with 1 when anything was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.process.kills import Kill, Outcome, at_places, at_random, play, survey
+from tests.process.troubles import TROUBLES, NotHere
+
+_SURVEYS = 2
+
+
+def main() -> None:
+    """Do what the arguments say, and tell how it ended."""
+    args = _arguments()
+    since_s = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="reliability-"))
+    kills, wrong = _plan(args, folder)
+    outcomes = _side_by_side(args.jobs, [_day(folder, number, k) for number, k in enumerate(kills)])
+    troubles = _troubles(folder, args.jobs) if args.all else []
+    result = {
+        "places": len(kills) if args.all else 0,
+        **_summary(outcomes),
+        "troubles": troubles,
+        "took_s": round(time.monotonic() - since_s, 1),
+    }
+    result["violations"] += [{"day": "without a kill", "what": wrong}] if wrong else []
+    result["violations"] += [
+        {"day": trouble["name"], "what": trouble["wrong"]}
+        for trouble in troubles
+        if trouble["wrong"]
+    ]
+    if args.json is not None:
+        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    bad = len(result["violations"])
+    print(_told(result))
+    if bad:
+        print(f"the files of these days are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if bad else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="reliability_process", description=__doc__.split("\n")[0])
+    parser.add_argument("--all", action="store_true", help="every place, and every other trouble")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="days with random kills")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the first random day")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth place")
+    parser.add_argument("--place", help="one place only, such as 'after commit 9.3'")
+    parser.add_argument(
+        "--outage", type=int, default=0, metavar="S", help="seconds down at --place"
+    )
+    parser.add_argument("--jobs", type=int, default=4, metavar="J", help="days side by side")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the results here")
+    args = parser.parse_args()
+    if not (args.all or args.random or args.place):
+        parser.error("nothing to do: give --all, --random N or --place PLACE")
+    return args
+
+
+def _plan(args: argparse.Namespace, folder: Path) -> tuple[list[list[Kill]], list[str]]:
+    """The kills of each day, and what was wrong with the days that were surveyed for their places."""
+    kills = [at_random(random.Random(args.seed + n)) for n in range(args.random)]
+    if args.place:
+        kills.append([Kill(args.place, outage_ms=args.outage * 1000)])
+    if not args.all:
+        return kills, []
+    places: dict[str, None] = {}
+    wrong: list[str] = []
+    for number in range(_SURVEYS):
+        found, problems = survey(folder / f"survey{number}")
+        places.update(dict.fromkeys(found))
+        wrong += problems
+    print(f"{len(places)} places: {dict(Counter(name.rsplit(' ', 1)[0] for name in places))}")
+    return [[kill] for kill in at_places(places)][:: args.every] + kills, wrong
+
+
+def _day(folder: Path, number: int, kills: Sequence[Kill]) -> Callable[[], Outcome]:
+    def run() -> Outcome:
+        where = folder / f"day{number}"
+        outcome = play(where, kills)
+        if not outcome.violations:
+            shutil.rmtree(where, ignore_errors=True)
+        return outcome
+
+    return run
+
+
+def _side_by_side(jobs: int, days: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    lock = threading.Lock()
+
+    def run(day: Callable[[], Outcome]) -> None:
+        outcome = day()
+        with lock:
+            outcomes.append(outcome)
+            restarts = " ".join(f"{took_s:.1f}" for took_s in outcome.restarts_s)
+            print(
+                f"[{len(outcomes)}/{len(days)}] {outcome.name}: "
+                f"{f'killed {outcome.killed} times' if outcome.killed else 'not reached'}, "
+                f"restart {restarts or '-'} s, day {outcome.took_s:.0f} s"
+                + "".join(f"\n    WRONG {line[:1500]}" for line in outcome.violations),
+                flush=True,
+            )
+
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        list(pool.map(run, days))
+    return outcomes
+
+
+def _troubles(folder: Path, jobs: int) -> list[dict[str, Any]]:
+    def run(name: str) -> dict[str, Any]:
+        since_s = time.monotonic()
+        try:
+            wrong = TROUBLES[name](folder / name.replace(" ", "-"))
+            skipped = ""
+        except NotHere as error:
+            wrong, skipped = [], str(error)
+        except Exception as error:
+            wrong, skipped = [str(error) or repr(error)], ""
+        took_s = round(time.monotonic() - since_s, 1)
+        words = (
+            f"not tried: {skipped}"
+            if skipped
+            else "WRONG " + "\n  ".join(wrong)
+            if wrong
+            else "well"
+        )
+        print(f"{name}: {words}, {took_s:.0f} s", flush=True)
+        return {"name": name, "wrong": wrong, "skipped": skipped, "took_s": took_s}
+
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        return list(pool.map(run, TROUBLES))
+
+
+def _summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    restarts_s = sorted(took_s for outcome in outcomes for took_s in outcome.restarts_s)
+    return {
+        "days": len(outcomes),
+        "kills": sum(outcome.killed for outcome in outcomes),
+        "not_reached": sum(outcome.killed == 0 for outcome in outcomes),
+        "restart_p50_s": round(statistics.median(restarts_s), 2) if restarts_s else None,
+        "restart_max_s": round(restarts_s[-1], 2) if restarts_s else None,
+        "violations": [
+            {"day": outcome.name, "what": outcome.violations}
+            for outcome in outcomes
+            if outcome.violations
+        ],
+    }
+
+
+def _told(result: dict[str, Any]) -> str:
+    p50, most = result["restart_p50_s"], result["restart_max_s"]
+    restarts = f"reconciled again after {p50} s, at most {most} s, of real time; " if p50 else ""
+    return (
+        f"{result['days']} days, {result['kills']} kills, {result['not_reached']} not reached; "
+        f"{restarts}{len(result['violations'])} violations; {result['took_s']} s"
+    )
+
+
+if __name__ == "__main__":
+    main()
