@@ -17,6 +17,7 @@ from baseline_v1_live.core.messages import (
     BrokerOrder,
     BrokerTrade,
     Level,
+    OrderRefused,
     OrderType,
     OutcomeUnknown,
     PlaceOrder,
@@ -184,6 +185,18 @@ class OrderManager(OrderNews):
                 order.query_due_ms = 0
             if order.change is not None:
                 order.change.lost = True
+
+    # ------------------------------------------------------------ hearing
+
+    def on_refused(self, event: OrderRefused) -> None:
+        """A definite no to a request. A step of a chase that is refused, such as for a price outside the
+        exchange's range, is tried again from a fresh reference: it does not go further out.
+        """
+        order = self.orders.get(event.order_id)
+        if order is not None and order.change and event.request is Request.MODIFY and event.sent:
+            chased = order.change.limit_price_paise != order.limit_price_paise
+            order.chases_refused += chased and order.chases > order.chases_refused
+        super().on_refused(event)
 
     # ------------------------------------------------------------ found in the books
 

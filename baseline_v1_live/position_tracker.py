@@ -33,13 +33,17 @@ _UNSEEN_RETRY_MS = 5_000
 
 
 class PositionTracker(PositionBook):
-    """All positions of the session, what is wanted of each, and the exit of the day."""
+    """All positions of the session, what is wanted of each, and the exit of the day.
+
+    ``strangers_short`` are units that the newest books showed short beyond ours, by symbol.
+    """
 
     def __init__(self, order_manager: OrderManager) -> None:
         super().__init__(order_manager)
         self.day_exit_reason: str | None = None
         self.entries_stopped_by: str | None = None
         self.doubtful: dict[str, int] = {}
+        self.strangers_short: dict[str, int] = {}
         self.books_read_ms = 0
         self.books_wanted = ""
         self.flattening = False
@@ -282,8 +286,8 @@ class PositionTracker(PositionBook):
             self._count_stop_failure(position, why)
             if position.stop_failures > 1:
                 # Wanted again only where an exit got lost. Refused at once each time, stops would use
-                # up all order messages that the next exit needs.
-                position.stop_due_ms = self.orders.now_ms + self.rules.exit_retry_late_ms
+                # up all order messages that the next exit needs; one that rested for a while does not.
+                position.stop_due_ms = stop.placed_at_ms + self.rules.exit_retry_late_ms
 
     def _count_stop_failure(self, position: Position, why: str) -> None:
         position.stop_failures += 1
@@ -400,7 +404,9 @@ class PositionTracker(PositionBook):
         need = -position.open_quantity - sum(order.remaining for order in corrections)
         if need < 0:
             self._cancel_all(position, Purpose.CORRECTION, "more than is long")
-        need -= doubtful
+        # Beside a short of somebody else ours has closed a part of that, and a sale would open one: the
+        # next books say how much of ours is gone.
+        need -= doubtful + self.strangers_short.get(position.symbol, 0)
         if need <= 0 or self.orders.now_ms < position.exit_due_ms:
             return
         if any(order.state is OrderState.IN_FLIGHT for order in corrections):

@@ -29,6 +29,7 @@ class DeskBot:
         self.desk = desk
         self.said: list[tuple[str, str]] = []
         self.deaf = False
+        self.stored = True
         self.before_answer: Callable[[], object] = lambda: None
 
     def status(self) -> Status:
@@ -52,6 +53,9 @@ class DeskBot:
         self.said.append((verb, by))
         if not self.deaf:
             self.desk.feed(OperatorSaid(verb=verb, by=by))
+
+    async def kept(self) -> bool:
+        return self.stored
 
     def answer(self, verb: str) -> str:
         """Say a word without any server, and return what the operator is told."""

@@ -24,6 +24,7 @@ class DayEnd:
         self.positions = positions
         self.reconciler = reconciler
         self.session = session
+        self.saved: SaveSummary | None = None
         self._flat_since_ms: int | None = None
         self._hard_cut_alerted = False
 
@@ -41,6 +42,7 @@ class DayEnd:
             return False
         if self._flat_since_ms is None:
             self._flat_since_ms = now
+            self.reconciler.hurry = True
             self.reconciler.ask("day exit", afresh=True)
             return False
         completed = self.reconciler.completed_ms
@@ -56,26 +58,30 @@ class DayEnd:
         return not left or self.positions.settled
 
     def conclude(self, reason: str, r_milli: int, charges_paise: int) -> None:
-        """Have the day's result stored and said; called once."""
+        """Have the day's result stored and said; again only where it is not the one that was stored,
+        as after a fill that was heard of late.
+        """
         self.reconciler.hurry = False
-        gross = self.positions.pnl_paise
-        count = len(self.positions.positions)
-        final_r = f"{r_milli / 1000:+.1f}R"
-        self.orders.say(Level.LOG, "SUMMARY", f"All positions closed. Final R: {final_r}")
-        self.orders.commands.append(
-            SaveSummary(
-                date=self.session.date.isoformat(),
-                exit_reason=reason,
-                r_milli=r_milli,
-                pnl_paise=gross,
-                charges_paise=charges_paise,
-                trades=count,
-            )
+        summary = SaveSummary(
+            date=self.session.date.isoformat(),
+            exit_reason=reason,
+            r_milli=r_milli,
+            pnl_paise=self.positions.pnl_paise,
+            charges_paise=charges_paise,
+            trades=len(self.positions.positions),
         )
+        if summary == self.saved:
+            return
+        corrected, self.saved = self.saved is not None, summary
+        final_r = f"{r_milli / 1000:+.1f}R"
+        if not corrected:
+            self.orders.say(Level.LOG, "SUMMARY", f"All positions closed. Final R: {final_r}")
+        self.orders.commands.append(summary)
         self.orders.say(
-            Level.INFO,
+            Level.ALERT if corrected else Level.INFO,
             "TELEGRAM",
-            f"Day closed: {reason}. Final R {final_r}, P&L {rupee_text(gross)} before estimated "
-            f"charges of {rupee_text(charges_paise)}, {count} trades",
+            f"{'Day corrected' if corrected else 'Day closed'}: {reason}. Final R {final_r}, "
+            f"P&L {rupee_text(summary.pnl_paise)} before estimated charges of "
+            f"{rupee_text(charges_paise)}, {summary.trades} trades",
             "day_exit",
         )

@@ -426,7 +426,8 @@ class Engine:
 
     def _finish_day(self) -> None:
         reason = self.positions.day_exit_reason
-        if reason is not None and not self.day_over and self.day_end.proven():
+        if reason is not None and self.day_end.proven():
+            # Looked at on and on: a fill that is heard of after the end opens the books again.
             self.day_over = True
             self.state = TradingState.HALTED
             self.day_end.conclude(reason, self.r_milli, self._charges_paise)

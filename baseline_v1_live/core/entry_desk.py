@@ -91,7 +91,17 @@ class EntryDesk:
                 self._place_best(option_type)
             else:
                 self.best.pop(option_type, None)
+        self._cancel_beyond_limits()
         self._cancel_strays()
+
+    def _cancel_beyond_limits(self) -> None:
+        """A resting entry whose slot a late fill or an adopted short has taken is cancelled at once."""
+        for option_type, working in self.working.items():
+            order = working.order
+            if not order.cancel_wanted and order.position_id not in self.positions.open:
+                reason = limit_reached(option_type, self._occupied(beside=order), self.rules)
+                if reason is not None:
+                    self._cancel(working, reason)
 
     def _cancel_strays(self) -> None:
         """An entry that was given up and turns up alive after all is taken out again."""
@@ -128,9 +138,13 @@ class EntryDesk:
                 yield until
         for working in self.working.values():
             order = working.order
-            if order.triggered_at_ms is not None and not order.cancel_wanted:
+            if order.cancel_wanted:
+                continue
+            if order.triggered_at_ms is not None:
                 yield order.triggered_at_ms + self.rules.left_behind_ms
-            yield now + self._dead_ms - self.market.silent_ms(order.symbol)
+            dead = self.market.silent_from_ms(order.symbol, self._dead_ms)
+            if dead is not None:
+                yield dead
 
     # ------------------------------------------------------------ choosing
 
@@ -231,13 +245,20 @@ class EntryDesk:
             for order in self.orders.live()
         ):
             return ORDER_UNKNOWN
-        occupied = [position.option_type for position in self.positions.open.values()]
-        occupied += [
-            kind
-            for kind, working in self.working.items()
-            if working.order.position_id not in self.positions.open
-        ]
-        return limit_reached(option_type, occupied, self.rules)
+        return limit_reached(option_type, self._occupied(), self.rules)
+
+    def _occupied(self, *, beside: Order | None = None) -> list[OptionType]:
+        """The type of each slot in use: positions, and entries that may still open one.
+
+        Where it is about whether the entry ``beside`` may stay, those that are being cancelled do not
+        count: one of two goes, not both.
+        """
+        slots = [position.option_type for position in self.positions.open.values()]
+        for order in self.orders.live(purpose=Purpose.ENTRY):
+            leaving = beside is not None and (order is beside or order.cancel_wanted)
+            if order.position_id not in self.positions.open and not leaving:
+                slots.append(self.orders.contracts[order.symbol].option_type)
+        return slots
 
     def _skip(self, option_type: OptionType, symbol: str, reason: str) -> None:
         """Count a refusal once, not again on every tick that it lasts."""

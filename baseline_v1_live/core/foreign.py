@@ -35,6 +35,10 @@ class Foreign:
         """Whether something was seen once: looked at again soon."""
         return bool(self.adoptable or self._suspected)
 
+    def is_told(self, symbol: str, net_quantity: int, ours: int) -> bool:
+        """Whether this difference was said to be somebody else's."""
+        return self._told.get(symbol) == (net_quantity, ours)
+
     def adopt(self, symbol: str, net_quantity: int) -> bool:
         """A short of somebody else in one of our contracts: taken over where the rules say so.
 

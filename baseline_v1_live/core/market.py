@@ -154,6 +154,17 @@ class Market:
             return 0
         return self._index_clock_ms - self.symbols[symbol].index_clock_ms
 
+    def silent_from_ms(self, symbol: str, limit_ms: int) -> int | None:
+        """The earliest instant at which ``silent_ms`` can reach a limit; None where it has, or is off.
+
+        Counted from the index's newest move, not from now: while the index stands still it does not
+        run ahead of the clock, and whoever waits for it is not woken again and again.
+        """
+        if self.index_symbol is None or not self.rules.index_checks:
+            return None
+        left_ms = limit_ms - self.silent_ms(symbol)
+        return self._index_moved_ms + left_ms if left_ms > 0 else None
+
     # ------------------------------------------------------------ hearing
 
     def on_tick(self, tick: Tick) -> SymbolState | None:

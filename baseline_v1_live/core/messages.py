@@ -397,7 +397,9 @@ class Notify(Command, frozen=True, kw_only=True, tag=True):
 
 
 class SaveSummary(Command, frozen=True, kw_only=True, tag=True):
-    """Store the day's result; sent once, when the broker shows zero after the day's exit."""
+    """Store the day's result, in the place of one stored before. Sent when the broker shows zero after
+    the day's exit, and again when a fill that was heard of later has changed it.
+    """
 
     date: str
     exit_reason: str

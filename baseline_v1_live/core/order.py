@@ -88,6 +88,7 @@ class Order(msgspec.Struct, kw_only=True):
     resting_since_ms: int | None = None
     triggered_at_ms: int | None = None
     chases: int = 0
+    chases_refused: int = 0
     chase_due_ms: int = 0
 
     @property

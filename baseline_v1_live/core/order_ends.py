@@ -2,7 +2,8 @@
 
 An order said to be over is asked for. Where that question fails again and again, the snapshots answer it:
 the order book with the trade book beside it, at two looks in a row, is what an answer is made of too; and
-the position book must know of no fill that they do not.
+the position book must know of no fill that they do not. And a cancel that got lost is sent again when the
+order book, asked for after that, shows the order working: to cancel twice does no harm.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from baseline_v1_live.core.messages import (
+    BrokerOrder,
     BrokerStatus,
     BrokerTrade,
     OrderType,
     OrderUpdated,
+    Request,
     SnapshotTaken,
 )
 from baseline_v1_live.core.net_positions import NetRead
@@ -25,6 +28,7 @@ from baseline_v1_live.order_manager import OrderManager
 # As far apart as the two looks of an answer (adapters/openalgo/proof.py).
 _LOOKS_APART_MS = 500
 _ENDED = frozenset({BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
+_WORKING = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN})
 
 
 class _Look(NamedTuple):
@@ -55,9 +59,10 @@ class OrderEnds:
         order was said to be over.
         """
         before, self._looks = self._looks, {}
+        rows = {row.broker_order_id: row for row in snapshot.orders}
+        self._cancel_again(snapshot.asked_at_ms, rows)
         if read.lacking:
             return
-        rows = {row.broker_order_id: row for row in snapshot.orders}
         trades = {trade.broker_order_id: trade for trade in snapshot.trades}
         for order in list(self.orders.live()):
             row = rows.get(order.broker_order_id or "")
@@ -74,6 +79,17 @@ class OrderEnds:
             self._looks[order.order_id] = look
             if snapshot.asked_at_ms >= look.at_ms + _LOOKS_APART_MS:
                 self._prove(order, row.status, row.quantity, row.message, trade)
+
+    def _cancel_again(self, asked_at_ms: int, rows: dict[str, BrokerOrder]) -> None:
+        for order in list(self.orders.live()):
+            row, change = rows.get(order.broker_order_id or ""), order.change
+            if row is None or row.status not in _WORKING or change is None or not change.lost:
+                continue
+            since_ms = max(order.changed_at_ms, change.sent_at_ms)
+            if change.request is Request.CANCEL and asked_at_ms > since_ms:
+                order.change = None
+                self.orders.keep(order)
+                self.orders.cancel(order, order.cancel_reason)
 
     def _position_fits(self, symbol: str, read: NetRead) -> bool:
         if symbol in read.unclear:

@@ -45,6 +45,13 @@ class OrderNews(OrderRequests):
     def __init__(self, rules: Rules, contracts: dict[str, Contract], prices: Prices | None) -> None:
         super().__init__(rules, contracts, prices)
         self._early_news: list[OrderUpdated | Filled] = []
+        # By the broker's id, how many orders of ours there were when it was first heard: later ones
+        # cannot be the order behind it.
+        self.heard: dict[str, int] = {}
+
+    def hear_id(self, broker_order_id: str) -> None:
+        """An id of the broker is heard, from whatever source and whoever's it is."""
+        self.heard.setdefault(broker_order_id, len(self.orders))
 
     def on_sent(self, event: OrderSent) -> None:
         """The placement has left, and its answer does not come."""
@@ -175,9 +182,24 @@ class OrderNews(OrderRequests):
                 order.triggered_at_ms = self.now_ms
                 self._touch(order)
 
+    def told_of(self) -> list[Order]:
+        """Orders without a name of which the stream may have told since they were placed: it has told
+        of an order in their symbol that nobody knows.
+        """
+        nameless = [o for o in self.live() if o.unanswered and o.broker_order_id is None]
+        return [
+            order
+            for order in nameless
+            if any(
+                news.symbol == order.symbol and news.at_ms >= order.placed_at_ms
+                for news in self._early_news
+            )
+        ]
+
     # ------------------------------------------------------------ inside
 
     def _find(self, event: OrderUpdated | Filled) -> Order | None:
+        self.hear_id(event.broker_order_id)
         order = self._by_broker_id.get(event.broker_order_id)
         if order is None and event.order_id is not None:
             order = self.orders.get(event.order_id)

@@ -193,7 +193,7 @@ class OrderRequests(OrderBook):
         limit = chase_limit(
             reference,
             order.side,
-            order.chases,
+            order.chases - order.chases_refused,
             0 if market else order.limit_price_paise,
             self.contracts[order.symbol].tick_paise,
             self.rules,

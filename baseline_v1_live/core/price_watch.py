@@ -77,14 +77,15 @@ class PriceWatch:
 
     def deadlines(self, *, feed_silent: bool) -> Iterator[int]:
         """Instants at which ``look`` has something to do, as far as silence goes on."""
-        now = self.orders.now_ms
         for position in self.positions.open.values():
-            silent_ms = self.market.silent_ms(position.symbol)
+            symbol = position.symbol
+            due = self._quote_due_ms(position, feed_silent)
+            if due is None and position.open_quantity:
+                due = self.market.silent_from_ms(symbol, self._quote_after_ms)
+            alert = None
             if not position.silent_alerted:
-                yield now + self._alert_after_ms - silent_ms
-            if position.open_quantity:
-                due = self._quote_due_ms(position, feed_silent)
-                yield now + self._quote_after_ms - silent_ms if due is None else due
+                alert = self.market.silent_from_ms(symbol, self._alert_after_ms)
+            yield from (instant for instant in (due, alert) if instant is not None)
 
     # ------------------------------------------------------------ inside
 

@@ -20,14 +20,11 @@ from baseline_v1_live.core.messages import (
     Side,
     SnapshotTaken,
 )
+from baseline_v1_live.core.nameless import Nameless
 from baseline_v1_live.core.net_positions import NetRead
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 
-# A row's time is the broker's, in whole seconds and by another clock, and for some brokers it is that of
-# the order's last change. Where prices tell orders apart, it decides little.
-_MATCH_EARLY_MS = 10_000
-_MATCH_EARLY_PRICED_MS = 120_000
 _PATIENCE = 3
 # How long after it left, or was decided on, an order without an answer should be in the books.
 _UNKNOWN_SHOWS_AFTER_MS = 1_000
@@ -161,42 +158,58 @@ def compare(
     horizon_ms: int,
     is_open: Callable[[Order], bool],
     is_traded: Callable[[str], bool],
+    heard: Mapping[str, int],
 ) -> tuple[Finding, ...]:
     """All differences between our beliefs and a snapshot.
 
     ``orders`` are all orders of the session, ``open_short`` our open short quantity by symbol (units,
     positive; negative for a long of ours), ``read`` what the snapshot says of net positions. Rows of
     orders changed within ``grace_ms`` before the snapshot was asked for, and positions of symbols with
-    an order on its way, or with a fill in that time that not both books have, are skipped: news of them
-    may be on its way too.
+    an order on its way, or with a fill in that time, are skipped: news of them may be on its way too.
+    Where both books agree no fill hides them, nor does an order on its way that cannot be any of the
+    trades; and a purchase of ours that is over never hides a long.
     ``is_open`` says whether a row that calls an order open is believed, ``is_traded`` whether a symbol
-    is one of our contracts.
+    is one of our contracts, ``heard`` how many orders there were when an id of the broker was first
+    heard.
     """
     all_orders = list(orders)
     untouched_ms = snapshot.asked_at_ms - grace_ms
-    busy = {
+    nameless = Nameless(all_orders, snapshot, heard, horizon_ms)
+    filled = {o.symbol for o in all_orders if (o.filled_at_ms or 0) > untouched_ms}
+    on_their_way = {
         order.symbol
         for order in all_orders
-        # A fill that trade book and position book both have is on no way any more.
-        if ((order.filled_at_ms or 0) > untouched_ms and order.symbol not in read.agreed)
-        or order.state is OrderState.CLAIMED
+        if order.state is OrderState.CLAIMED
         # Past the horizon an unknown order must not hide what the books show.
         or (order.unanswered and snapshot.asked_at_ms < order.placed_at_ms + horizon_ms)
     }
+    explained = {symbol for symbol in on_their_way & read.agreed if nameless.explained(symbol)}
+    busy = (filled - read.agreed) | (on_their_way - explained)
     missed = _fills(all_orders, snapshot)
     # A fill that is booked now is compared with the positions of the next snapshot.
     busy |= {finding.order.symbol for finding in missed}
     findings: list[Finding] = [*missed, *_rows(all_orders, snapshot, untouched_ms, is_open)]
-    findings += [finding for finding in _positions(open_short, read) if finding.symbol not in busy]
-    unanswered = _unanswered(all_orders, snapshot, horizon_ms, _unexplained(open_short, read))
-    adopted = {found.broker_order_id for found in unanswered if isinstance(found, OrderFound)}
-    findings += unanswered
+    lagging = {o.symbol for o in all_orders if o.live or _sold_since(o, untouched_ms)}
+    lagging |= {finding.order.symbol for finding in missed}
     findings += [
         finding
-        for finding in _not_ours(all_orders, snapshot, adopted, horizon_ms)
-        if is_traded(finding.row.symbol)
+        for finding in _positions(open_short, read)
+        if finding.symbol not in busy or (_is_long(finding) and finding.symbol not in lagging)
     ]
+    findings += _unanswered(
+        all_orders, snapshot, horizon_ms, _unexplained(open_short, read), nameless
+    )
+    findings += [stray for stray in _not_ours(snapshot, nameless) if is_traded(stray.row.symbol)]
     return tuple(findings)
+
+
+def _sold_since(order: Order, since_ms: int) -> bool:
+    return order.side is Side.SELL and (order.filled_at_ms or 0) > since_ms
+
+
+def _is_long(finding: ShortOfOurs | MoreThanOurs | RowMissing) -> bool:
+    """Whether the broker is long where we hold nothing: no purchase that it has not booked looks so."""
+    return isinstance(finding, MoreThanOurs) and finding.net_quantity > 0 and not finding.ours
 
 
 def _fills(orders: list[Order], snapshot: SnapshotTaken) -> list[FillMissed]:
@@ -250,31 +263,34 @@ def _unexplained(open_short: Mapping[str, int], read: NetRead) -> dict[str, int]
 
 
 def _unanswered(
-    orders: list[Order], snapshot: SnapshotTaken, horizon_ms: int, unexplained: Mapping[str, int]
+    orders: list[Order],
+    snapshot: SnapshotTaken,
+    horizon_ms: int,
+    unexplained: Mapping[str, int],
+    nameless: Nameless,
 ) -> list[OrderFound | OrderAbsent | StopUnseen]:
     """Match orders of unknown outcome with rows that are nobody's, and look for stops and exits that
     have left and got no answer yet.
 
     Orders that are alike are matched together, and only when there is a row for each, or the horizon
     of all has passed: before that nobody can say whose a single row is. Of stops alike, which replace
-    one another, each is as good as the other, and one that works unnamed could not be cancelled.
+    one another, each is as good as the other, and one that works unnamed could not be cancelled: it is
+    one that is still to cover, where there is any.
     """
     asked_ms = snapshot.asked_at_ms
-    known = {order.broker_order_id for order in orders if order.broker_order_id}
     found: list[OrderFound | OrderAbsent | StopUnseen] = []
-    for order in orders:
+    for order in sorted(orders, key=lambda o: o.cancel_wanted):
         if not order.unanswered or order.broker_order_id is not None:
             continue
-        rows = [
-            row
-            for row in snapshot.orders
-            if row.broker_order_id not in known and _same_order(order, row, horizon_ms)
-        ]
+        rows = nameless.rows(order)
         if not rows:
-            if _stop_unseen(order, known, snapshot, unexplained):
+            traded = nameless.traded(order)
+            if not traded and _stop_unseen(order, asked_ms, unexplained):
                 found.append(StopUnseen(order))
-            if order.state is OrderState.UNKNOWN and _surely_absent(
-                order, known, snapshot, horizon_ms, unexplained
+            if (
+                order.state is OrderState.UNKNOWN
+                and not traded
+                and _surely_absent(order, asked_ms, horizon_ms, unexplained)
             ):
                 found.append(OrderAbsent(order))
             continue
@@ -290,24 +306,20 @@ def _unanswered(
         if all(_answer_late(t, asked_ms) for t in twins) and (
             decided or len(rows) >= len(twins) or order.purpose is Purpose.STOP
         ):
-            known.add(rows[0].broker_order_id)
+            nameless.known.add(rows[0].broker_order_id)
             found.append(OrderFound(order, rows[0].broker_order_id))
     return found
 
 
-def _not_ours(
-    orders: list[Order], snapshot: SnapshotTaken, adopted: set[str], horizon_ms: int
-) -> list[OrderNotOurs]:
+def _not_ours(snapshot: SnapshotTaken, nameless: Nameless) -> list[OrderNotOurs]:
     """Working rows that are no order of ours, and cannot be one whose answer is still to come."""
-    known = {order.broker_order_id for order in orders if order.broker_order_id} | adopted
     trades = {trade.broker_order_id: trade for trade in snapshot.trades}
-    nameless = [order for order in orders if order.unanswered and order.broker_order_id is None]
     return [
         OrderNotOurs(row, trades.get(row.broker_order_id))
         for row in snapshot.orders
         if row.status in _WORKING
-        and row.broker_order_id not in known
-        and not any(_same_order(order, row, horizon_ms) for order in nameless)
+        and row.broker_order_id not in nameless.known
+        and not nameless.is_sought(row)
     ]
 
 
@@ -329,27 +341,19 @@ def _unanswered_twin(order: Order, twin: Order) -> bool:
 
 
 def _surely_absent(
-    order: Order,
-    known: set[str],
-    snapshot: SnapshotTaken,
-    horizon_ms: int,
-    unexplained: Mapping[str, int],
+    order: Order, asked_ms: int, horizon_ms: int, unexplained: Mapping[str, int]
 ) -> bool:
-    """Whether the books, past the gateway's horizon, have neither a row nor a trade like it."""
-    age_ms = snapshot.asked_at_ms - order.placed_at_ms
+    """Whether the gateway's horizon has passed, and no position looks as if it had filled."""
+    age_ms = asked_ms - order.placed_at_ms
     if age_ms < horizon_ms:
         return False
-    if _looks_filled(order, unexplained) and age_ms < _PATIENCE * horizon_ms:
-        return False  # The books get more time.
-    return not _traded(order, known, snapshot)
+    # Where one does, the books get more time.
+    return not _looks_filled(order, unexplained) or age_ms >= _PATIENCE * horizon_ms
 
 
-def _stop_unseen(
-    order: Order, known: set[str], snapshot: SnapshotTaken, unexplained: Mapping[str, int]
-) -> bool:
-    """Whether what was to cover or close a short has neither a row nor a trade nor a changed position
-    although it should by now. What waits on this machine, for the limiter or the disk, is not looked
-    for.
+def _stop_unseen(order: Order, asked_ms: int, unexplained: Mapping[str, int]) -> bool:
+    """Whether what was to cover or close a short should be in the books by now, and has not changed
+    the position. What waits on this machine, for the limiter or the disk, is not looked for.
     """
     if order.state is OrderState.UNKNOWN:
         shows_ms = (order.sent_at_ms or order.placed_at_ms) + _UNKNOWN_SHOWS_AFTER_MS
@@ -359,9 +363,8 @@ def _stop_unseen(
         return False
     return (
         order.purpose in (Purpose.STOP, Purpose.EXIT)
-        and snapshot.asked_at_ms >= shows_ms
+        and asked_ms >= shows_ms
         and not _looks_filled(order, unexplained)
-        and not _traded(order, known, snapshot)
     )
 
 
@@ -371,39 +374,11 @@ def _looks_filled(order: Order, unexplained: Mapping[str, int]) -> bool:
     return unexplained.get(order.symbol) == signed
 
 
-def _traded(order: Order, known: set[str], snapshot: SnapshotTaken) -> bool:
-    """Whether the trade book has a trade like this order that is nobody's."""
-    return any(
-        trade.broker_order_id not in known
-        and (trade.symbol, trade.side, trade.filled_quantity)
-        == (order.symbol, order.side, order.quantity)
-        for trade in snapshot.trades
-    )
-
-
 def _same_values(order: Order, row: BrokerOrder) -> bool:
     if order.order_type is OrderType.MARKET:
         return row.quantity == order.quantity  # Brokers give it a protective price of their own.
     return (row.quantity, row.trigger_price_paise, row.limit_price_paise) == (
         order.quantity,
-        order.trigger_price_paise,
-        order.limit_price_paise,
-    )
-
-
-def _same_order(order: Order, row: BrokerOrder, horizon_ms: int) -> bool:
-    """Whether a row has our order's signature; gateways without a client id leave nothing else."""
-    if (row.symbol, row.side, row.quantity) != (order.symbol, order.side, order.quantity):
-        return False
-    after_ms = 0 if row.placed_at_ms is None else row.placed_at_ms - order.placed_at_ms
-    if order.order_type is OrderType.MARKET:
-        # Brokers turn market orders into protected limit orders, with a price of their own.
-        in_time = -_MATCH_EARLY_MS <= after_ms <= horizon_ms
-        return in_time and row.order_type in (OrderType.MARKET, OrderType.LIMIT)
-    if after_ms < -_MATCH_EARLY_PRICED_MS:
-        return False
-    return (row.order_type, row.trigger_price_paise, row.limit_price_paise) == (
-        order.order_type,
         order.trigger_price_paise,
         order.limit_price_paise,
     )

@@ -106,12 +106,14 @@ class Reconciler:
             return soon_ms
         if self.strays.looked_at or self.missing.looked_at or self.ends.looked_at:
             return soon_ms
-        covers = [o for o in self.orders.live() if o.purpose in (Purpose.STOP, Purpose.EXIT)]
-        if any(order.state is OrderState.UNKNOWN for order in covers):
+        sought = [o for o in self.orders.live() if o.purpose in (Purpose.STOP, Purpose.EXIT)]
+        # An entry is looked for like them once it may have filled.
+        sought += self.orders.told_of()
+        if any(order.state is OrderState.UNKNOWN for order in sought):
             return soon_ms
         on_their_way = [
             order.sent_at_ms + SENT_SHOWS_AFTER_MS
-            for order in covers
+            for order in sought
             if order.state is OrderState.IN_FLIGHT and order.sent_at_ms is not None
         ]
         return max(soon_ms, min(on_their_way, default=_NEVER_MS))
@@ -175,12 +177,16 @@ class Reconciler:
         )
 
     def on_order_news(self, event: OrderUpdated | Filled) -> None:
-        """What the stream says of an order. It tells of the whole account: somebody else's order where
-        we hold something is a reason to look at the books now.
+        """What the stream says of an order. It tells of the whole account: an order that nobody knows, in
+        one of our contracts, is a reason to look at the books now. Where one of ours has no answer
+        yet and nothing is held, it is most likely that one, and looked for in its time.
         """
-        ours = self.orders.on_news(event)
-        known = self.completed_ms is not None
-        if ours is None and known and self.positions.held(event.symbol) is not None:
+        symbol = event.symbol
+        if self.orders.on_news(event) is not None or self.completed_ms is None:
+            return
+        waiting = any(order.unanswered for order in self.orders.live(symbol))
+        traded = symbol in self.orders.contracts and not waiting
+        if traded or self.positions.held(symbol) is not None:
             self.ask("an order of somebody else", afresh=True)
 
     def on_snapshot(self, snapshot: SnapshotTaken) -> None:
@@ -194,6 +200,10 @@ class Reconciler:
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         held = {position.symbol for position in self.positions.open.values()}
         orders = self.orders.orders.values()
+        for row in snapshot.orders:
+            self.orders.hear_id(row.broker_order_id)
+        for trade in snapshot.trades:
+            self.orders.hear_id(trade.broker_order_id)
         open_short = {symbol: self.positions.open_short(symbol) for symbol in held}
         read = self._relevant(read_net(orders, open_short, snapshot))
         findings = compare(
@@ -205,6 +215,7 @@ class Reconciler:
             horizon_ms=self.rules.gateway_horizon_ms,
             is_open=self.orders.is_open,
             is_traded=self.orders.contracts.__contains__,
+            heard=self.orders.heard,
         )
         self.foreign.forget(findings, self.unclear)
         self._doubted, self.positions.doubtful = self.positions.doubtful, {}
@@ -215,6 +226,20 @@ class Reconciler:
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
         self.strays.resolve(strays, read)
         self.ends.resolve(snapshot, read)
+        self.positions.strangers_short = dict(self._shorts_of_others(read))
+
+    def _shorts_of_others(self, read: NetRead) -> Iterator[tuple[str, int]]:
+        """By symbol: units short beyond ours, where the trade book says the same or it was seen twice.
+        What was known stays as far as the books still leave room for it.
+        """
+        before = self.positions.strangers_short
+        for symbol in read.net.keys() | before.keys():
+            net_quantity, ours = read.net.get(symbol, 0), self.positions.open_short(symbol)
+            beyond = -net_quantity - ours
+            if symbol not in read.agreed and not self.foreign.is_told(symbol, net_quantity, ours):
+                beyond = min(beyond, before.get(symbol, 0))
+            if beyond > 0:
+                yield symbol, beyond
 
     def _relevant(self, read: NetRead) -> NetRead:
         """Unclear is only what may be ours: what we hold or have traded, and any of the day's contracts
@@ -372,7 +397,10 @@ class Reconciler:
             return False
         if not self._certain(symbol, -net_quantity, agreed=finding.agreed):
             return True
-        flipped = min(net_quantity + min(ours, 0), position.exit_quantity)
+        bought = position.exit_quantity
+        # A long that was booked before is not made again, whoever buys within the minute.
+        made = max(bought + position.external_quantity - position.entry_quantity, 0)
+        flipped = min(net_quantity + min(ours, 0), bought - made)
         if flipped > 0:
             self.positions.close_externally(position, flipped, self._price_of(symbol))
         return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from baseline_v1_live.core.engine import Engine
+from baseline_v1_live.core.messages import SaveSummary
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.position import Position
 
@@ -17,8 +18,9 @@ from baseline_v1_live.core.position import Position
 class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     """A session's state; msgspec writes and reads it.
 
-    ``spent`` holds by symbol the minutes (epoch ms) of swings that must not be sold again. The last two
-    belong to the exit policy: stages of the day that were reached, and the peak of R that is trailed.
+    ``spent`` holds by symbol the minutes (epoch ms) of swings that must not be sold again. The two after
+    ``day_over`` belong to the exit policy: stages of the day that were reached, and the peak of R that
+    is trailed. ``summary`` is the day's result as it was stored last.
     """
 
     date: str
@@ -37,6 +39,7 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     day_over: bool
     stages_reached: int = 0
     peak_r_milli: int | None = None
+    summary: SaveSummary | None = None
 
 
 def capture(engine: Engine) -> SessionState:
@@ -61,6 +64,7 @@ def capture(engine: Engine) -> SessionState:
         day_over=engine.day_over,
         stages_reached=engine.exits.limits.stages_reached,
         peak_r_milli=engine.exits.limits.peak_r_milli,
+        summary=engine.day_end.saved,
     )
 
 
@@ -86,4 +90,5 @@ def restore(engine: Engine, state: SessionState) -> None:
     engine.day_over = state.day_over
     engine.exits.limits.stages_reached = state.stages_reached
     engine.exits.limits.peak_r_milli = state.peak_r_milli
+    engine.day_end.saved = state.summary
     engine.count_charges()

@@ -41,7 +41,7 @@ class StrayOrders:
             position = self.positions.held(row.symbol)
             # The account is short by just what is ours, so it can cover nothing else.
             covers = position is not None and theirs == -ours < 0
-            bare = _is_stop(row) and ours == theirs == 0 and self._in_our_manner(row)
+            bare = _is_stop(row) and ours <= 0 <= theirs and self._in_our_manner(row)
             if covers and position is not None and _is_stop(row) and self._fits(row, position):
                 self._take_over_stop(stray, position)
             elif bare and broker_order_id in before:
@@ -50,7 +50,7 @@ class StrayOrders:
                 self._cancel(stray, Purpose.ENTRY, "an entry that nobody knows")
             elif _is_stop(row) and self._state_lost and theirs < 0:
                 self.looked_at.add(broker_order_id)  # It covers, and will fit when that is adopted.
-            elif self._state_lost and broker_order_id in before:
+            elif self._state_lost and broker_order_id in before and not _sells_long(row, theirs):
                 # Most likely an exit that was being worked: two of them would buy twice.
                 purpose = Purpose.EXIT if row.side is Side.BUY else Purpose.ENTRY
                 self._cancel(stray, purpose, "an order of before the journal was lost", position)
@@ -117,6 +117,11 @@ class StrayOrders:
         if row.side is Side.BUY:
             return row.limit_price_paise - row.trigger_price_paise == rules.stop_limit_offset_paise
         return row.trigger_price_paise - row.limit_price_paise == rules.entry_limit_offset_paise
+
+
+def _sells_long(row: BrokerOrder, theirs: int) -> bool:
+    """Whether it sells what the account is long: most likely a correction of ours, to be left to work."""
+    return row.side is Side.SELL and row.order_type is not OrderType.SL and theirs > 0
 
 
 def _is_stop(row: BrokerOrder) -> bool:

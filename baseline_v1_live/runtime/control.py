@@ -42,6 +42,9 @@ class Bot(Protocol):
     def say(self, verb: str, by: str) -> None:
         """Give an operator's word to the engine; on return the engine has taken it."""
 
+    async def kept(self) -> bool:
+        """Whether all that the engine has taken is on the disk; waited for, but not for long."""
+
 
 class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a word. ``by`` gets into logs, so it is short and printable."""
@@ -115,6 +118,8 @@ class ControlServer:
                 503, f"{said.verb} had no effect: it is ending, or has a fault of its own"
             )
         text = answer(said.verb, before, after, self._bot.orders(), self._bot.positions())
+        if not await self._bot.kept() and said.verb != "kill":
+            text += "\nThe disk has not taken this yet: a restart may forget it. Say it again then."
         return _json({"verb": said.verb, "text": text, "status": after})
 
 

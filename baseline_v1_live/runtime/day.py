@@ -166,6 +166,10 @@ class LiveDay:
                 self._kill_file.set(self.engine.session.date, by)
         self.driver.say(verb, by)
 
+    async def kept(self) -> bool:
+        """Whether all that the engine has taken is on the disk; waited for, but not for long."""
+        return await self.driver.kept()
+
     async def _look_after(self) -> None:
         """Four looks a real second: feeds, kill switch, and each minute of the clock the rest."""
         while True:

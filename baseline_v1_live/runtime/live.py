@@ -118,6 +118,7 @@ class LiveDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._late_steps = 0
+        self._newest: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._failed_s = -calm_s
         self._calm_s = calm_s
@@ -173,6 +174,13 @@ class LiveDriver:
         """Pass on a person's command."""
         self.hear(OperatorSaid(verb=verb, by=by))
 
+    async def kept(self) -> bool:
+        """Whether all that has been heard is on the disk; waited for, but not for long."""
+        if self._newest is None:
+            return True
+        done, _ = await asyncio.wait([self._newest], timeout=self._patience_s)
+        return all(not one.cancelled() and one.exception() is None for one in done) and bool(done)
+
     def notice(self, level: Level, tag: str, text: str, key: str = "") -> None:
         """Say something that the shell itself has noticed."""
         notice = Notify(level=level, tag=tag, text=text, key=key)
@@ -225,6 +233,7 @@ class LiveDriver:
         # First what is new of the engine's own records, because take_changes forgets it.
         state = self._first_state + self._keeper.changes(self.engine)
         stored = self._journal.put(Step(event, tuple(commands), *take_changes(self.engine), state))
+        self._newest = stored
         if orders:
             self._spawn(self._send_stored(stored, orders))
         else:

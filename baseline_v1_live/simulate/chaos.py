@@ -22,7 +22,7 @@ from baseline_v1_live.sim.openalgo_server.trouble_moments import BY_HAND, Moment
 from baseline_v1_live.sim.openalgo_server.troubles import ORDERS, Troubles
 from baseline_v1_live.simulate.clock import set_time
 from baseline_v1_live.simulate.network import Passage
-from baseline_v1_live.simulate.plan import Plan
+from baseline_v1_live.simulate.plan import Plan, Window
 from baseline_v1_live.simulate.world import World
 
 __all__ = ["BOOKS", "BY_HAND", "ORDERS", "Chaos"]
@@ -53,6 +53,9 @@ class Chaos:
         self.operator: Callable[[str], None] = lambda _: None
         self.kill_at_next_commit: Callable[[], None] | None = None
         self._open_ms = open_ms
+        self._windows: dict[str, list[Window]] = {}
+        for window in plan.windows:
+            self._windows.setdefault(window.name, []).append(window)
         self._chance = random.Random(f"chaos of {plan.seed}")
         self._world: World | None = None
         self._locked_until_ms: int | None = None
@@ -92,8 +95,11 @@ class Chaos:
 
     def during(self, name: str) -> bool:
         """Whether a trouble that lasts is there now."""
+        windows = self._windows.get(name)
+        if not windows:
+            return False
         now = self._since_open_ms
-        return any(w.name == name and w.from_ms <= now < w.to_ms for w in self.plan.windows)
+        return any(window.from_ms <= now < window.to_ms for window in windows)
 
     def strikes(self, name: str) -> bool:
         """Whether a trouble strikes this time; counted if so."""

@@ -83,6 +83,15 @@ class Ledger:
         """What is ours of a symbol."""
         return self.symbols.setdefault(name, Held())
 
+    def forget_longs(self) -> None:
+        """The bot has lost its memory: a long that its orders made is nobody's any more, told and left
+        alone. Shorts it takes over.
+        """
+        for name, held in self.symbols.items():
+            if held.sure < 0:
+                held.sure = 0
+                self._on_change(name)
+
     def _listen(self) -> None:
         books, venue = self._world.venue.books, self._world.venue
         take, execute = books.take, venue.execute
@@ -129,11 +138,13 @@ class Cover:
     TWICE = "no short is covered twice"
     LONG = "a long of ours is corrected"
 
-    def __init__(self, lasting: Lasting, chaos: Chaos) -> None:
-        self._lasting, self._chaos = lasting, chaos
+    def __init__(self, lasting: Lasting, chaos: Chaos, reach: Reach) -> None:
+        self._lasting, self._chaos, self._reach = lasting, chaos, reach
 
-    def look(self, symbol: str, held: Held) -> None:
-        """How a symbol stands now."""
+    def look(self, symbol: str, held: Held, now: int) -> None:
+        """How a symbol stands now. An exit of unknown outcome is an active exit, until the gateway's
+        horizon has passed.
+        """
         buys = [o for o in held.live.values() if o.action == "BUY" and is_ours(o)]
         cover = sum(order.remaining for order in buys)
         resting = [o for o in buys if o.status is BrokerStatus.TRIGGER_PENDING]
@@ -143,6 +154,7 @@ class Cover:
             most = max(-held.net, 0)  # What nobody remembers is taken over whole.
         note, some = self._lasting.note, bool(resting)
         bare, what = cover < short, f"is short {short}, covered {cover},"
+        bare = bare and cover + self._reach.reserved(symbol, "BUY", now) < short
         note(self.COVERED, symbol, bare, what, real=short > 0)
         what = f"has stops of {stops} for {most}"
         note(self.NO_POSITION, symbol, stops > most, what, real=some)
@@ -150,7 +162,8 @@ class Cover:
         what = f"has orders of {cover} to buy back {most}"
         note(self.TWICE, symbol, cover > most and stops <= most, what, real=cover > 0)
         what = f"is long {-held.sure} by our own orders"
-        note(self.LONG, symbol, held.sure < 0, what, real=held.sure != 0)
+        long = held.sure < 0 and -held.sure > self._reach.reserved(symbol, "SELL", now)
+        note(self.LONG, symbol, long, what, real=held.sure != 0)
 
 
 class Entries:

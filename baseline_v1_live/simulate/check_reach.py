@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.sim.openalgo_server.rest import Served
@@ -17,7 +17,11 @@ from baseline_v1_live.simulate.observe import Call
 from baseline_v1_live.simulate.world import World
 
 _SLOW_MS = 1_000
+# An exit without an answer reserves its quantity until the gateway's horizon and a few looks are over.
+_RESERVED_MS = 150_000
 _TRIES_EVERY_MS = 10_000
+# A refused correction is sent again so late (docs/strategy.md, section 8).
+_SOLD_AGAIN_MS = 5_000
 _BY_THE_BROKER, _ERROR = "RMS", '{"status": "error"'
 _GATEWAY_SAYS_NO = frozenset({401, 403, 429, 503})
 
@@ -26,6 +30,13 @@ def asked(call: Call) -> Mapping[str, Any]:
     """A call's body."""
     body: dict[str, Any] = json.loads(call.text)
     return body
+
+
+class _Reserved(NamedTuple):
+    sent_ms: int
+    symbol: str
+    action: str
+    quantity: int
 
 
 class Reach:
@@ -37,6 +48,7 @@ class Reach:
         self.bot_down_ms = 0
         self._world, self._chaos = world, chaos
         self._pending: dict[Call, int] = {}
+        self._reserved: list[_Reserved] = []
         self._books_bad = False
         self._books_back_ms = self._books_tried_ms = 0
         self._good_of: dict[int, set[str]] = {}
@@ -56,6 +68,8 @@ class Reach:
     def sent(self, call: Call) -> None:
         """A request leaves now."""
         self._pending[call] = self._world.now_ms
+        if call.endpoint == "placeorder" and asked(call).get("pricetype") in ("MARKET", "LIMIT"):
+            self._reserved.append(self._reserved_by(call, self._world.now_ms))
 
     def ended(self, call: Call, served: Served | None) -> None:
         """The bot has its answer, or none."""
@@ -63,13 +77,17 @@ class Reach:
         if sent_ms is None:
             return  # Of a process that is dead.
         now = self._world.now_ms
+        if call.endpoint == "placeorder" and (call.refused or _settles(call, served)):
+            mine = self._reserved_by(call, sent_ms)
+            self._reserved = [one for one in self._reserved if one != mine]
         if call.endpoint in BOOKS:
             right_ms = self._chaos.books_ok_ms.get(call.endpoint, -1)
             self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
         if call.refused or (served is not None and _says_no(served)):
             self.gateway_bad_ms = now
         elif not _answers(call, served) or now - sent_ms > _SLOW_MS:
-            self._spoil(call, now)
+            again_ms = _SOLD_AGAIN_MS if served is not None and _refuses_sale(call, served) else 0
+            self._spoil(call, now + again_ms)
 
     def stored(self, steps: Sequence[Step]) -> None:
         """Of no interest here."""
@@ -83,6 +101,10 @@ class Reach:
 
     def excused_to_ms(self, symbol: str, now: int) -> int:
         """Until when what is wrong with a symbol could not have been known or mended; 0: at any time."""
+        return max(self.unreached_to_ms(symbol, now), self.bot_down_ms)
+
+    def unreached_to_ms(self, symbol: str, now: int) -> int:
+        """The same, where a bot that is not ready yet excuses nothing."""
         if self._books_bad and now - self._books_tried_ms <= _TRIES_EVERY_MS:
             return now  # Whoever tries no more is not excused.
         for call, sent_ms in self._pending.items():
@@ -92,8 +114,18 @@ class Reach:
             self.gateway_bad_ms,
             self._books_back_ms,
             self._books_tried_ms if self._books_bad else 0,
-            self.bot_down_ms,
             self.symbol_bad_ms.get(symbol, 0),
+        )
+
+    def reserved(self, symbol: str, action: str, now: int) -> int:
+        """Units of exits (``BUY``) or corrections (``SELL``) on their way, or whose answer got lost,
+        which the exchange does not have: nobody may send them again before the gateway's horizon.
+        """
+        self._reserved = [one for one in self._reserved if now - one.sent_ms <= _RESERVED_MS]
+        return sum(
+            one.quantity
+            for one in self._reserved
+            if (one.symbol, one.action) == (symbol, action) and not self._arrived(one)
         )
 
     def fine_since(self, since_ms: int, now: int) -> bool:
@@ -101,6 +133,18 @@ class Reach:
         return max(self.excused_to_ms(s, now) for s in ("", *self.symbol_bad_ms)) < since_ms
 
     # ------------------------------------------------------------ inside
+
+    def _reserved_by(self, call: Call, sent_ms: int) -> _Reserved:
+        body = asked(call)
+        return _Reserved(sent_ms, body["symbol"], body["action"], int(body["quantity"]))
+
+    def _arrived(self, one: _Reserved) -> bool:
+        return any(
+            (order.symbol, order.action, order.quantity) == (one.symbol, one.action, one.quantity)
+            and order.pricetype in ("MARKET", "LIMIT")
+            and order.placed_ms >= one.sent_ms
+            for order in self._world.venue.books.orders.values()
+        )
 
     def _concerns(self, call: Call, symbol: str) -> bool:
         if call.endpoint in BOOKS:
@@ -137,6 +181,20 @@ def _says_no(served: Served) -> bool:
 
 def _good(served: Served | None) -> bool:
     return served is not None and served.status == 200 and not served.cut
+
+
+def _settles(call: Call, served: Served | None) -> bool:
+    """Whether an answer says what became of an order: it has a name, or it was refused."""
+    refused = not call.lost and served is not None and 400 <= served.status < 500
+    return refused or _answers(call, served)
+
+
+def _refuses_sale(call: Call, served: Served) -> bool:
+    """Whether the broker refuses, and says so, to sell what no stop price guards: a correction."""
+    if call.endpoint != "placeorder" or call.lost or served.status != 400:
+        return False
+    body = asked(call)
+    return _BY_THE_BROKER in served.text and body["action"] == "SELL" and body["pricetype"] != "SL"
 
 
 def _answers(call: Call, served: Served | None) -> bool:

@@ -19,25 +19,29 @@ from baseline_v1_live.core.messages import (
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import SECOND_MS, clock_text
+from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.simulate.check_base import Findings
 
 DAY_EXIT, PAUSED, KILLED, STOPPING = "the day's exit", "a pause", "a kill", "the process's end"
 STOPPED = "entries were stopped"
 _JUMP = 0.30
 TIMERS_A_SECOND = 20
-_TYPES = ("CE", "PE")
 
 
 class EntryGate:
-    """Since when entries are forbidden, and by what; people's words count as they were said."""
+    """Since when entries are forbidden, and by what; people's words count as they were said. A word that
+    died with its process before it was on the disk was never answered, and counts no more.
+    """
 
     def __init__(self) -> None:
         self.closed_ms: dict[str, int] = {}
+        self._before: dict[int, dict[str, int]] = {}
 
     def hear(self, event: Event, now_ms: int) -> None:
         """What a person or the process says."""
         if not isinstance(event, OperatorSaid):
             return
+        self._before[event.seq] = dict(self.closed_ms)
         match event.verb:
             case "pause" | "flatten":
                 self.closed_ms.setdefault(PAUSED, now_ms)
@@ -57,8 +61,16 @@ class EntryGate:
         if engine.positions.entries_stopped_by is not None:
             self.closed_ms.setdefault(STOPPED, now_ms)
 
+    def stored(self, steps: Iterable[Step]) -> None:
+        """The journal has these steps."""
+        for step in steps:
+            self._before.pop(step.event.seq, None)
+
     def new_process(self) -> None:
-        """A restart does not remember that its process was about to end."""
+        """A restart remembers neither what was not stored nor that its process was about to end."""
+        if self._before:
+            self.closed_ms = self._before[min(self._before)]
+            self._before.clear()
         self.closed_ms.pop(STOPPING, None)
 
 
@@ -135,10 +147,11 @@ class EntryLimits:
         if isinstance(command, PlaceOrder):
             many = f"{about} is the {len(busy)}th symbol"
             self._findings.hold(self.NAME, len(busy) <= rules.positions_max, many)
-            most = (rules.positions_ce_max, rules.positions_pe_max)
-            for kind, limit in zip(_TYPES, most, strict=True):
-                fits = _of_type(busy, kind) <= limit
-                self._findings.hold(self.NAME, fits, f"{about} with too many {kind}")
+            # What a late fill has put beyond the other type's limit is not this entry's doing.
+            kind = command.symbol[-2:]
+            most = rules.positions_ce_max if kind == "CE" else rules.positions_pe_max
+            fits = sum(symbol.endswith(kind) for symbol in busy) <= most
+            self._findings.hold(self.NAME, fits, f"{about} with too many {kind}")
         lot = engine.orders.contracts[command.symbol].lot_size
         lots, rest = divmod(command.quantity, lot)
         fits = 0 < lots <= rules.lots_max and not rest
@@ -158,10 +171,6 @@ class EntryLimits:
         whole = risk * command.quantity
         fits = whole <= self._rules.r_value_paise
         self._findings.hold(self.RISK, fits, f"{command.order_id} risks {whole / 100:.0f}")
-
-
-def _of_type(symbols: Iterable[str], kind: str) -> int:
-    return sum(symbol.endswith(kind) for symbol in symbols)
 
 
 class TickJudge:

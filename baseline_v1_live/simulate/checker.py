@@ -70,6 +70,7 @@ class Checker:
         self._session: Session | None = None
         self._changed: set[str] = set()
         self._unready_ms = world.now_ms
+        self._damaged = 0
         folder = Path("state")
         # ---- the step
         self.gate = EntryGate()
@@ -81,7 +82,7 @@ class Checker:
         self.ledger = Ledger(world, self._account_changed)
         self.ledger.on_fill = self._filled
         self.ledger.on_order = lambda order: self._drift.changed(order.orderid)
-        self._cover = Cover(self._lasting, chaos)
+        self._cover = Cover(self._lasting, chaos, self.reach)
         self._entries = Entries(self._lasting, rules)
         self._flips = Flips(self.findings, self.reach, self.ledger)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
@@ -154,6 +155,10 @@ class Checker:
 
     def _begin_process(self, engine: Engine) -> None:
         self._engine, self._session = engine, engine.session
+        damaged = self.chaos.fired["journal_damaged"]
+        if damaged > self._damaged and engine.rules.foreign_position == "ours":
+            self.ledger.forget_longs()
+        self._damaged = damaged
         self.reach.process_ended()
         self.gate.new_process()
         self._wire.new_process()
@@ -186,7 +191,7 @@ class Checker:
     def _look_at_changes(self) -> None:
         changed, self._changed = sorted(self._changed), set()
         for symbol in changed:
-            self._cover.look(symbol, self.ledger.symbol(symbol))
+            self._cover.look(symbol, self.ledger.symbol(symbol), self.world.now_ms)
         self._entries.look(self.ledger)
         self._lasting.look()
 
@@ -215,6 +220,7 @@ class Checker:
     def stored(self, steps: Sequence[Step]) -> None:
         """The journal says that it has these steps."""
         self._wire.stored(steps)
+        self.gate.stored(steps)
 
     # ------------------------------------------------------------ every second
 
@@ -226,7 +232,7 @@ class Checker:
         self._look_at_readiness(engine)
         for symbol, held in self.ledger.symbols.items():
             if held.live or held.sure:
-                self._cover.look(symbol, held)
+                self._cover.look(symbol, held, self.world.now_ms)
         self._entries.look(self.ledger)
         if engine is not None and engine.reconciled:
             self._drift.look(engine)
@@ -240,11 +246,12 @@ class Checker:
         if engine is not None and engine.reconciled:
             self._unready_ms = now
             return
-        if not self.reach.fine_since(now - READY_MS, now):
+        if self.reach.unreached_to_ms("", now) >= now - READY_MS:
             self._unready_ms = now
         ready = now - self._unready_ms <= READY_MS
         self.findings.hold(READY, ready, "the bot has not read the books")
-        self.reach.bot_down_ms = now
+        if ready:
+            self.reach.bot_down_ms = now
 
     # ------------------------------------------------------------ the end
 

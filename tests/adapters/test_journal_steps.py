@@ -225,16 +225,18 @@ def test_a_plain_position_has_one_leg(path: Path) -> None:
     assert rows(path, "SELECT * FROM position_legs") == [(SHORT.position_id, 1, CALL, "SELL", 1)]
 
 
-def test_a_summary_is_saved_once(path: Path) -> None:
-    """The first summary of a day stays, whatever is said later."""
+def test_a_later_summary_takes_the_place_of_the_one_before(path: Path) -> None:
+    """A day has one summary, the newest: a late fill has corrected the one before."""
+    corrected = msgspec.structs.replace(SUMMARY, pnl_paise=0, trades=0)
     with Journal.open(path) as journal:
         assert journal.summary(DAY) is None
         journal.commit(due(1), [SUMMARY])
-        journal.commit(due(2), [msgspec.structs.replace(SUMMARY, pnl_paise=0, trades=0)])
-
         assert journal.summary(DAY) == SUMMARY
+        journal.commit(due(2), [corrected])
+
+        assert journal.summary(DAY) == corrected
         assert len(list(journal.commands())) == 2
-    assert rows(path, "SELECT session, saved_at_ms FROM daily_summary") == [(DAY, AT + 1)]
+    assert rows(path, "SELECT session, saved_at_ms FROM daily_summary") == [(DAY, AT + 2)]
 
 
 # Idempotent where it may be, append-only where it must be

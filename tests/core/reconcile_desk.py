@@ -95,6 +95,7 @@ def find(
     *,
     is_open: bool = True,
     is_traded: bool = False,
+    heard: dict[str, int] | None = None,
 ) -> tuple[Finding, ...]:
     return compare(
         orders,
@@ -105,4 +106,5 @@ def find(
         horizon_ms=HORIZON,
         is_open=lambda _: is_open,
         is_traded=lambda _: is_traded,
+        heard=heard or {},
     )

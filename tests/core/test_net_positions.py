@@ -118,7 +118,10 @@ def test_a_fill_that_both_books_have_hides_no_difference() -> None:
     assert find([entry, ours], books(trades=trades, **{CALL: 650}), {CALL: 0}) == (
         MoreThanOurs(CALL, 650, 0, agreed=True),
     )
-    assert find([entry, ours], books(trades=trades[:2], **{CALL: 650}), {CALL: 0}) == ()
+    # Without our purchase in the trade book it is a second look that decides.
+    assert find([entry, ours], books(trades=trades[:2], **{CALL: 650}), {CALL: 0}) == (
+        MoreThanOurs(CALL, 650, 0, agreed=False),
+    )
 
 
 def test_what_we_do_not_hold_needs_no_row() -> None:

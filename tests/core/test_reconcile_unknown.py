@@ -76,7 +76,8 @@ def test_a_market_order_is_known_by_its_time_too(after_s: int, found: bool) -> N
         placed_at_ms=NOW - 10_000 + after_s * 1_000,
     )
 
-    assert (OrderFound(ours, "X9") in find([ours], books(shown))) is found
+    shown_in = books(shown, at_ms=NOW + max(after_s, 0) * 1_000)
+    assert (OrderFound(ours, "X9") in find([ours], shown_in)) is found
 
 
 def test_a_row_without_a_time_is_matched_by_the_rest() -> None:
@@ -144,6 +145,15 @@ def test_one_row_of_two_stops_alike_is_the_older() -> None:
     first, second = unknown(order_id="a"), unknown(order_id="b")
 
     assert find([first, second], books(row("X8"))) == (OrderFound(first, "X8"), StopUnseen(second))
+
+
+def test_one_row_of_two_stops_alike_is_the_one_still_to_cover() -> None:
+    """A lost stop that is to be cancelled takes the row last: that would cancel the one that covers."""
+    first = unknown(order_id="a", cancel_wanted=True)
+    second = unknown(order_id="b")
+
+    found = find([first, second], books(row("X8")))
+    assert found == (OrderFound(second, "X8"), StopUnseen(first))
 
 
 def test_past_the_horizon_one_row_is_the_older_of_two_orders() -> None:

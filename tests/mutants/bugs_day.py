@@ -106,8 +106,8 @@ BUGS = (
         edits=(
             Edit(
                 "core/entry_desk.py",
-                "            for kind, working in self.working.items()\n",
-                "            for kind, working in list(self.working.items())[:0]\n",
+                "            if order.position_id not in self.positions.open and not leaving:\n",
+                "            if False:\n",
             ),
         ),
         tests=(
@@ -138,6 +138,7 @@ BUGS = (
         tests=(
             "tests/scenarios/test_b_selecting.py::test_b7_a_swing_that_broke_without_us_is_never_sold",
         ),
+        days=Days("flattened", start=2, always=True),
     ),
     Bug(
         name="held symbol sold again",
@@ -238,6 +239,22 @@ BUGS = (
         ),
         tests=("tests/scenarios/test_pause_restart.py",),
         days=Days("paused,killed"),
+    ),
+    Bug(
+        name="restart breaks on an order without an id",
+        field="A refused order was stored without the broker's id, and every start broke on it.",
+        edits=(
+            Edit(
+                "order_manager.py",
+                "            if order.broker_order_id is not None:\n"
+                "                self._by_broker_id",
+                "            if order.broker_order_id is None:\n"
+                '                raise TypeError("an order without an id")\n'
+                "            if order.broker_order_id:\n"
+                "                self._by_broker_id",
+            ),
+        ),
+        days=Days("killed,refused"),
     ),
     Bug(
         name="orders before the books are read",

@@ -237,4 +237,17 @@ BUGS = (
             "test_an_acknowledged_change_of_the_stop_is_not_proof",
         ),
     ),
+    Bug(
+        name="stop cancelled after the exit",
+        field="The exit went out first and its stop was to be cancelled afterwards; it rested beside it.",
+        edits=(
+            Edit(
+                "position_tracker.py",
+                "self._adjust_stop(position, open_quantity - exit_target + bare)\n",
+                "self._adjust_stop(position, open_quantity + bare)\n",
+            ),
+        ),
+        tests=("tests/scenarios/test_close_all.py::test_plus_five_r_closes_everything_in_order",),
+        days=Days("small_sizes", always=True),
+    ),
 )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from tests.mutants.bug import Bug, Days, Edit
 
+_STOP_SENT_AGAIN = Edit(
+    "position_tracker.py",
+    "        if stop.remaining != target and not stop.change:\n",
+    "        if not stop.change:\n",
+)
+
 BUGS = (
     Bug(
         name="kill waits for the limiter",
@@ -16,6 +22,10 @@ BUGS = (
                 "            await self._sleep(4)\n"
                 "        if not await self.limiter.acquire(urgency,",
             ),
+        ),
+        tests=(
+            "tests/adapters/openalgo/test_order_pace_cancel.py::"
+            "test_a_cancel_leaves_at_once_when_entries_have_used_up_their_share",
         ),
         days=Days("kill_switch", always=True),
     ),
@@ -95,5 +105,100 @@ BUGS = (
             "test_not_flat_at_the_hard_cut_is_said_once",
         ),
         days=Days("none"),
+    ),
+    Bug(
+        name="stop sent again at every step",
+        field="A stop that rested got its own values again and again, until no change of it was taken.",
+        edits=(_STOP_SENT_AGAIN,),
+        days=Days("none"),
+    ),
+    Bug(
+        name="minutes not counted by the limiter",
+        field="Only seconds were limited; by ten o'clock the orders of the whole day were used up.",
+        edits=(
+            _STOP_SENT_AGAIN,
+            Edit(
+                "adapters/openalgo/limiter.py",
+                "            self._room_in(self.limits.in_a_minute(urgency), MINUTE_MS, now_ms),\n",
+                "",
+            ),
+        ),
+        tests=("tests/adapters/openalgo/test_limiter.py",),
+        days=Days("none", start=1),
+    ),
+    Bug(
+        name="gateway has to hold us back",
+        field="Changes left as fast as ticks came, and the gateway refused them together with an exit.",
+        edits=(
+            _STOP_SENT_AGAIN,
+            Edit(
+                "adapters/openalgo/limiter.py",
+                "                if first and wait == 0:\n",
+                "                if first or wait == 0:\n",
+            ),
+        ),
+        tests=("tests/adapters/openalgo/test_limiter.py",),
+        days=Days("none"),
+    ),
+    Bug(
+        name="books asked for in a tight loop",
+        field="While the books could not be read they were asked for without a pause, for minutes.",
+        edits=(
+            Edit(
+                "core/reconciler.py",
+                "        busy = self.hurry or unread or not self.positions.settled\n",
+                "        if unread:\n"
+                "            return self._last_asked_ms\n"
+                "        busy = self.hurry or unread or not self.positions.settled\n",
+            ),
+        ),
+        days=Days("login_over", always=True),
+    ),
+    Bug(
+        name="first books asked for once",
+        field="The books could not be read at a restart; they were not asked for again, and nothing ran.",
+        edits=(
+            Edit(
+                "core/engine.py",
+                "        if self.state is not TradingState.STARTING:\n"
+                "            self.reconciler.ask_if_due()\n",
+                "        if self.reconciled:\n            self.reconciler.ask_if_due()\n",
+            ),
+        ),
+        days=Days("book_fails,killed", start=2),
+    ),
+    Bug(
+        name="tick's own time taken for the clock",
+        field="One event had the exchange's time and the next ours: time ran back, and it crashed.",
+        edits=(
+            Edit(
+                "runtime/live.py",
+                "        event = msgspec.structs.replace(event, seq=self._seq, at_ms=self._now_ms)\n",
+                "        at_ms = self._now_ms\n"
+                "        if isinstance(event, Tick) and event.exchange_at_ms is not None:\n"
+                "            at_ms = event.exchange_at_ms\n"
+                "        event = msgspec.structs.replace(event, seq=self._seq, at_ms=at_ms)\n",
+            ),
+        ),
+        days=Days("none"),
+    ),
+    Bug(
+        name="deadline that never comes nearer",
+        field="A time to wake up was counted from now while the index stood still; the bot spun.",
+        edits=(
+            Edit(
+                "core/price_watch.py",
+                "                due = self.market.silent_from_ms(symbol, self._quote_after_ms)\n",
+                "                silent_ms = self.market.silent_ms(symbol)\n"
+                "                due = self.orders.now_ms + self._quote_after_ms - silent_ms\n",
+            ),
+            Edit(
+                "core/price_watch.py",
+                "                alert = self.market.silent_from_ms(symbol, self._alert_after_ms)\n",
+                "                silent_ms = self.market.silent_ms(symbol)\n"
+                "                alert = self.orders.now_ms + self._alert_after_ms - silent_ms\n",
+            ),
+        ),
+        days=Days("symbol_stalled", start=3, always=True),
     ),
 )

@@ -13,11 +13,7 @@ from tests.mutants.bugs import BUGS
 from tests.mutants.invariants import invariants
 from tests.mutants.run import PACKAGE, ROOT, SEEDS_MAX, Workshop, try_bug
 
-BY_TESTS = (
-    "late word reopens a finished order",
-    "one lot too many",
-    "no lane for exits at the limiter",
-)
+BY_TESTS = ("late word reopens a finished order", "no lane for exits at the limiter")
 BY_DAYS = "market over before the exit"
 
 

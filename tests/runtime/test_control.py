@@ -119,6 +119,18 @@ def test_a_pause_takes_little_time(folder: Path) -> None:
     assert time.monotonic() - before < 0.5
 
 
+@pytest.mark.parametrize(("verb", "said"), [("pause", True), ("kill", False)])
+def test_a_word_that_a_restart_may_forget_is_answered_as_such(
+    folder: Path, bot: DeskBot, verb: str, said: bool
+) -> None:
+    """A pause holds over a restart only once it is on the disk; a kill has a file of its own."""
+    bot.stored = False
+
+    text = ControlClient(folder).say(verb, "tester").text
+
+    assert ("may forget it" in text) is said
+
+
 @pytest.mark.parametrize("token", [None, "", "wrong", "\xe9"])
 @pytest.mark.parametrize(
     ("method", "path", "body"),

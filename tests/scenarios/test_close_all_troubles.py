@@ -332,7 +332,7 @@ def test_a_late_fill_after_the_day_is_over_is_closed_too(desk: Desk) -> None:
     fill_exit(desk, "exit-0015")
 
     assert not any(desk.net().values())
-    assert len(desk.of(SaveSummary)) == 1
+    assert [summary.trades for summary in desk.of(SaveSummary)] == [5, 6]
 
 
 def test_an_entry_still_on_its_way_at_the_day_exit_is_cancelled_when_it_arrives() -> None:

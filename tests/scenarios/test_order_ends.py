@@ -84,3 +84,51 @@ def test_an_order_that_lives_again_in_its_row_is_not_over(desk: Desk) -> None:
         desk.snapshot()
 
     assert desk.state("stop-0002") is OrderState.CLAIMED
+
+
+def lost_cancel(order_status: BrokerStatus = BrokerStatus.TRIGGER_PENDING) -> Desk:
+    """An operator's exit whose cancel of the stop got no answer: nobody says whether it has arrived."""
+    desk = Desk()
+    desk.short(C260)
+    desk.advance(10)
+    desk.snapshots = False
+    desk.say("flatten")
+    assert desk.take()[-1] == "cancel stop-0002"
+    desk.lose("stop-0002", Request.CANCEL)
+    desk._row("stop-0002").status = order_status
+    return desk
+
+
+def test_a_lost_cancel_of_an_order_that_the_books_show_working_is_sent_again() -> None:
+    """The question about the stop fails again and again; the books say that it works on."""
+    desk = lost_cancel()
+    assert no_answers(desk, 3) == []
+    desk.snapshot()
+
+    assert no_answers(desk, 1) == ["cancel stop-0002"]
+
+
+def test_books_from_before_a_cancel_got_lost_have_it_sent_no_second_time() -> None:
+    """They were asked for while it was on its way; and one that shows the end needs no other either."""
+    desk = lost_cancel()
+    desk.advance(3)
+    desk.take()
+    desk.snapshot(asked_at_ms=desk.now_ms - 3_001)
+    assert no_answers(desk, 3) == []
+    desk._row("stop-0002").status = BrokerStatus.CANCELLED
+    desk.snapshot()
+
+    assert no_answers(desk, 1) == []
+
+
+def test_a_lost_cancel_is_not_sent_at_every_look_at_the_books() -> None:
+    """Each one costs an order message: two seconds lie between them, and one at most is unanswered."""
+    desk = lost_cancel()
+    desk.advance(0.5)
+    desk.snapshot()
+    assert no_answers(desk, 1) == []
+    assert no_answers(desk, 1) == ["cancel stop-0002"]
+    for _ in range(3):
+        desk.snapshot()
+
+    assert no_answers(desk, 3) == []

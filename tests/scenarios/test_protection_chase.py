@@ -319,6 +319,35 @@ def test_an_over_bought_part_is_sold_and_nothing_beyond_it(desk: Desk) -> None:
     assert desk.net()[C260] == 0
 
 
+@pytest.mark.parametrize(("sold", "corrected"), [(-650, 0), (-520, 130)])
+def test_beside_a_short_of_somebody_else_only_the_long_is_sold(
+    desk: Desk, sold: int, corrected: int
+) -> None:
+    """What we bought too much has closed his short, as far as it reaches: a sale would open one that
+    nobody covers. It is booked as closed outside when the books show it.
+    """
+    desk.bought_elsewhere[C260] = sold
+    desk.advance(10)
+    desk.say("flatten")
+    desk.cancelled("stop-0002")
+    desk.accept("exit-0003")
+    desk.fill("exit-0003", 650, 130.00)
+    desk.advance(10)
+    desk.take()
+    desk.fill("stop-0002", 650, 140.00)
+
+    sale = f"place correction-0004 SELL {corrected} C260 MARKET"
+    assert desk.take() == ([sale] if corrected else [])
+    if corrected:
+        desk.accept("correction-0004")
+        desk.fill("correction-0004", corrected, 141.00)
+    desk.advance(20)
+
+    assert desk.placed(Purpose.CORRECTION) == (["correction-0004"] if corrected else [])
+    assert desk.engine.positions.open_short(C260) == 0
+    assert desk.engine.entries_halted
+
+
 def test_a_correction_of_unknown_outcome_is_not_sent_twice(desk: Desk) -> None:
     """While a correction's outcome is unknown nothing more is sold."""
     desk.say("flatten")

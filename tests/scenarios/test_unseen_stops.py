@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import Level, OrderSent, Purpose, TakeSnapshot
+from baseline_v1_live.core.messages import BrokerStatus, Level, OrderSent, Purpose, TakeSnapshot
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.position import STOP_FAILED, Position
 from tests.harness import Desk
@@ -347,6 +347,25 @@ def test_a_third_lost_stop_is_not_sent_the_position_is_closed(desk: Desk) -> Non
     ]
 
 
+def test_a_stop_that_covers_again_is_not_taken_for_one_that_is_to_go(desk: Desk) -> None:
+    """Two stops got lost and are to be cancelled, and so did the exit. The next stop gets no answer
+    either, but works: its row is its own, for as one of the others it would be cancelled.
+    """
+    desk.advance(3)
+    desk.lose("stop-0003")
+    desk.advance(3)
+    desk.lose("exit-0004")
+    while len(desk.placed(Purpose.STOP)) < 3:
+        desk.advance(0.1)
+    desk.lose("stop-0005", reached=True)
+    desk.take()
+    desk.advance(10)
+
+    assert desk.order("stop-0005").broker_order_id == "B0005"
+    assert desk.state("stop-0005") is OrderState.TRIGGER_PENDING
+    assert [line for line in desk.take() if not line.startswith("ask")] == []
+
+
 def test_stops_that_get_lost_again_and_again_are_tried_at_growing_pauses(desk: Desk) -> None:
     """The exit that should replace them gets lost as well: the short does not wait for the horizon."""
     for _ in range(60):
@@ -357,3 +376,29 @@ def test_stops_that_get_lost_again_and_again_are_tried_at_growing_pauses(desk: D
     lost = desk.placed(Purpose.STOP)
     assert 4 <= len(lost) <= 7
     assert len(desk.placed(Purpose.EXIT)) == 1
+
+
+@pytest.mark.parametrize(("rested", "waits"), [(0, 5), (3, 2), (60, 0)])
+def test_where_the_exit_is_lost_a_stop_that_ends_is_replaced(rested: int, waits: int) -> None:
+    """Five seconds lie between stops that are refused at once; one that somebody cancels after a minute
+    of rest leaves nothing to wait for: the short is bare.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.advance(10)
+    desk.prove("stop-0002", BrokerStatus.CANCELLED)
+    desk.accept("stop-0003")
+    desk.advance(10)
+    desk.prove("stop-0003", BrokerStatus.CANCELLED)
+    desk.lose("exit-0004")
+    while len(desk.placed(Purpose.STOP)) < 3:
+        desk.advance(0.1)
+    desk.accept("stop-0005")
+    desk.advance(rested)
+    desk.prove("stop-0005", BrokerStatus.CANCELLED)
+    if waits:
+        desk.advance(waits - 0.1)
+        assert len(desk.placed(Purpose.STOP)) == 3
+        desk.advance(0.1)
+
+    assert len(desk.placed(Purpose.STOP)) == 4

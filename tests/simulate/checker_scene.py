@@ -65,7 +65,7 @@ class Scene:
         """What the checker looks at each second, all but the bot."""
         checker = self.checker
         for symbol, held in checker.ledger.symbols.items():
-            checker._cover.look(symbol, held)
+            checker._cover.look(symbol, held, self.world.now_ms)
         checker._entries.look(checker.ledger)
         checker._lasting.look()
 

@@ -20,6 +20,7 @@ from baseline_v1_live.core.messages import (
     TimerDue,
 )
 from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.simulate.check_base import Findings
 from baseline_v1_live.simulate.check_step import (
     EntriesAllowed,
@@ -92,6 +93,22 @@ def test_an_entry_after_resume_is_lawful() -> None:
     assert said(found) == {EntriesAllowed.NAME}
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_word_that_died_with_its_process_was_never_given(stored: bool) -> None:
+    """It counts over a restart once its step is on the disk; before that nobody got an answer."""
+    desk, found, gate = Desk(), findings(), EntryGate()
+    desk.clock("10:00")
+    pause = OperatorSaid(verb="pause", seq=7)
+    gate.hear(pause, NOON)
+    if stored:
+        gate.stored([Step(pause)])
+    gate.new_process()
+
+    EntriesAllowed(found, gate).look(desk.engine, entry())
+
+    assert (said(found) == {EntriesAllowed.NAME}) is stored
+
+
 def test_an_entry_after_the_days_exit_is_said() -> None:
     """The bot's own decision counts from the next step on."""
     desk, found, gate = Desk(), findings(), EntryGate()
@@ -155,11 +172,14 @@ def _fly(desk: Desk, symbol: str) -> None:
         (Rules(positions_max=1), False),
         (Rules(positions_ce_max=0), False),
         (Rules(positions_pe_max=1), True),
+        (Rules(positions_pe_max=0), True),
         (Rules(lots_max=9), False),
     ],
 )
 def test_an_entry_beyond_a_limit_is_said(rules: Rules, lawful: bool) -> None:
-    """A put is held, a call of ten lots is to be sold."""
+    """A put is held, a call of ten lots is to be sold: puts beyond their own limit, such as by a fill
+    that came late, are not its doing.
+    """
     desk, found = Desk(), findings()
     desk.short(P260)
     _fly(desk, C260)

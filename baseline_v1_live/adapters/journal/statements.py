@@ -62,9 +62,9 @@ _INSERT_COMMAND = _insert("commands", ("seq", "at_ms", "kind", "body"))
 _INSERT_REQUEST = _insert("requests", RequestRecord.__struct_fields__)
 _INSERT_FILL = _insert_once("fills", "order_id", "filled_quantity", "filled_value_paise", "at_ms")
 _INSERT_LEG = _insert_once("position_legs", "position_id", "leg", "symbol", "side", "ratio")
-_INSERT_SUMMARY = _insert_once(
+_UPSERT_SUMMARY = _upsert(
     "daily_summary",
-    *("session", "exit_reason", "r_milli", "pnl_paise", "charges_paise", "trades", "saved_at_ms"),
+    ("session", "exit_reason", "r_milli", "pnl_paise", "charges_paise", "trades", "saved_at_ms"),
 )
 
 
@@ -87,7 +87,7 @@ def step_statements(step: Step, last_books: Books) -> list[Statement]:
             found.append((_INSERT_COMMAND, _message(command, event)))
         if isinstance(command, SaveSummary):
             saved = {"session": command.date, "saved_at_ms": event.at_ms}
-            found.append((_INSERT_SUMMARY, msgspec.structs.asdict(command) | saved))
+            found.append((_UPSERT_SUMMARY, msgspec.structs.asdict(command) | saved))
     for order in step.orders:
         values = msgspec.to_builtins(order)
         found.append((_UPSERTS[OrderRecord], values))

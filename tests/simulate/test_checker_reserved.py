@@ -1,0 +1,169 @@
+"""Exits without an answer, and starts that do not end: what the checker grants, and what not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from baseline_v1_live.core.engine import Engine
+from baseline_v1_live.core.rules import Rules
+from baseline_v1_live.simulate.check_account import Cover
+from baseline_v1_live.simulate.checker import READY
+from baseline_v1_live.simulate.observe import Call
+from tests.simulate.checker_scene import CALL, LOT, Scene, played
+
+
+def _send(scene: Scene, action: str, kind: str = "MARKET", *, lost: bool = True) -> Call:
+    return scene.send(
+        "placeorder", lost=lost, symbol=CALL, action=action, quantity=10 * LOT, pricetype=kind
+    )
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(140, False), (170, True)])
+def test_an_exit_without_an_answer_counts_until_the_horizon(seconds: int, said: bool) -> None:
+    """Nobody may send it again before that; afterwards the short is bare."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.checker.ended(_send(scene, "BUY"), None)
+        await scene.wait(seconds)
+
+    assert (Cover.COVERED in played(story)) is said
+
+
+def test_a_stop_without_an_answer_is_no_exit() -> None:
+    """Five seconds after its answer is known to be lost, something else must cover."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.checker.ended(_send(scene, "BUY", "SL"), None)
+        await scene.wait(7)
+
+    assert Cover.COVERED in played(story)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refused_exit_covers_nothing(status: int) -> None:
+    """Its outcome is known."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.answer(_send(scene, "BUY", lost=False), status, {"message": "wrong"})
+        await scene.wait(8)
+
+    assert Cover.COVERED in played(story)
+
+
+def test_an_exit_that_arrived_counts_once() -> None:
+    """It fills for a part and is cancelled: what is left is bare, and no ghost of it covers."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.checker.ended(_send(scene, "BUY", "LIMIT"), None)
+        await scene.wait(1)
+        exit_ = scene.order("BUY", "LIMIT", 10, price=80.0)
+        scene.fill(exit_, 4)
+        scene.cancel(exit_)
+        await scene.wait(8)
+
+    assert Cover.COVERED in played(story)
+
+
+def test_a_correction_without_an_answer_counts_until_the_horizon() -> None:
+    """A long whose sale got lost is not sold twice."""
+
+    async def story(scene: Scene, *, lost: bool) -> None:
+        scene.short()
+        scene.by_hand("BUY", 10)
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        if lost:
+            scene.checker.ended(_send(scene, "SELL"), None)
+        await scene.wait(100)
+
+    assert Cover.LONG in played(lambda scene: story(scene, lost=False))
+    assert Cover.LONG not in played(lambda scene: story(scene, lost=True))
+
+
+@pytest.mark.parametrize(
+    ("why", "every_s", "kind", "said"),
+    [
+        ("RMS: margin exceeds", 6, "MARKET", False),
+        ("RMS: margin exceeds", 12, "MARKET", True),
+        ("RMS: margin exceeds", 6, "SL", True),
+        ("quantity is no multiple of the lot", 6, "MARKET", True),
+    ],
+)
+def test_a_correction_that_the_broker_refuses_is_sent_again_after_five_seconds(
+    why: str, every_s: int, kind: str, said: bool
+) -> None:
+    """A long that the broker lets nobody sell is nobody's fault, as long as it is tried in time."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.by_hand("BUY", 10)
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        for _ in range(5):
+            scene.answer(_send(scene, "SELL", kind, lost=False), 400, {"message": why})
+            await scene.wait(every_s)
+
+    assert (Cover.LONG in played(story)) is said
+
+
+@pytest.mark.parametrize(
+    ("damaged", "lost", "later", "said"),
+    [
+        (1, True, False, False),
+        (1, False, False, True),
+        (0, True, False, True),
+        (1, True, True, True),
+    ],
+)
+def test_a_long_that_nobody_remembers_is_not_ours(
+    damaged: int, lost: bool, later: bool, said: bool
+) -> None:
+    """Bought before the journal was damaged and the memory lost; one of ``later`` is known."""
+
+    def begin(scene: Scene) -> None:
+        rules = Rules(foreign_position="ours" if lost else "alert")
+        bot = Engine(rules=rules, session=scene.session, contracts={}, index_symbol=None)
+        scene.chaos.fired["journal_damaged"] = damaged
+        scene.checker._begin_process(bot)
+
+    async def story(scene: Scene) -> None:
+        if later:
+            begin(scene)
+        scene.short()
+        scene.by_hand("BUY", 10)
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        await scene.wait(3)
+        begin(scene)
+        await asyncio.sleep(20)
+        scene.checker._lasting.look()
+
+    assert (Cover.LONG in played(story)) is said
+
+
+def test_a_short_that_nobody_remembers_stays_ours() -> None:
+    """It is taken over, and covered again."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.checker.ledger.forget_longs()
+        await scene.wait(20)
+
+    assert Cover.COVERED in played(story)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_bot_that_never_reads_the_books_is_said(down: bool) -> None:
+    """After 30 seconds, unless the gateway answers nobody."""
+
+    async def story(scene: Scene) -> None:
+        for _ in range(40):
+            await asyncio.sleep(1)
+            if down:
+                scene.answer(scene.send("orderbook"), 503)
+            scene.checker._look_at_readiness(None)
+
+    assert (READY in played(story)) is not down
