@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
 import runpy
 import signal
 import sys
@@ -158,7 +157,8 @@ class _Bot:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
-            os._exit(ExitCode.FORCED)
+            self._machine.end_at_once(ExitCode.FORCED)
+            return
         self._say("signal", f"{number.name}: stopping; once more to end at once")
         self._stop.set()
 

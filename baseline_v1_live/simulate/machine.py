@@ -34,6 +34,7 @@ class SimulatedMachine(Machine):
         self._start_ms = start_ms
         self._loop = asyncio.get_running_loop()
         self._held: set[Path] = set()
+        self.on_end: Callable[[], None] = lambda: None
         self._heard: Callable[[signal.Signals], None] | None = None
         self.clocks: list[SimulatedClock] = []
         self.bot: Speech | None = None
@@ -71,6 +72,10 @@ class SimulatedMachine(Machine):
         """Have signals heard that ``send_signal`` sends."""
         context = copy_context()
         self._heard = lambda number: context.run(heard, number)
+
+    def end_at_once(self, code: int) -> None:  # noqa: ARG002
+        """The process is gone."""
+        self.on_end()
 
     def send_signal(self, number: signal.Signals) -> None:
         """A signal to the process that runs."""

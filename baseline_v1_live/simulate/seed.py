@@ -121,6 +121,7 @@ class Trial:
         self.machine = SimulatedMachine(
             self.world, self.chaos, self.chaos, self.chaos, self.start_ms
         )
+        self.machine.on_end = self._kill
         self.checker = Checker(self.world, self.chaos, plan.rules, self.open_ms)
         self.log.found = lambda: self.checker.violations
         self.engine: Engine | None = None

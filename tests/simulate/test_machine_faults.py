@@ -7,13 +7,14 @@ from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.clock import SimulatedClock, set_time
 from baseline_v1_live.simulate.loop import run_simulated
-from baseline_v1_live.simulate.plan import draw
-from baseline_v1_live.simulate.seed import Log, Trial
+from baseline_v1_live.simulate.plan import Moment, draw
+from baseline_v1_live.simulate.seed import Log, Trial, play
 
 BUSY_S = 5.0
 
@@ -81,3 +82,17 @@ def test_a_clock_notices_that_the_machines_time_was_set() -> None:
         return (*wrong, first.off_by_ms(), second.off_by_ms())
 
     assert run_simulated(story()) == (3_000, 60_000, 63_000, 0, 0, -60_000)
+
+
+def test_a_second_signal_ends_the_simulated_process_and_no_other() -> None:
+    """Told to stop twice within a moment, the bot ends at once; it is started again, and the day ends
+    as it should.
+    """
+    plan = msgspec.structs.replace(
+        draw(3, ()),
+        moments=(Moment(300_000, "terminated"), Moment(300_001, "terminated")),
+    )
+
+    result = play(plan)
+
+    assert (result.starts, result.violations) == (2, ())
