@@ -109,6 +109,9 @@ class PositionBook:
                 return
             position = self._open(order)
         if order.purpose is Purpose.ENTRY:
+            # What was sold before its purchase, and is heard of later, was not bought too much.
+            sold_before = min(delta.quantity, max(-position.open_quantity, 0))
+            position.overbought_quantity = max(position.overbought_quantity - sold_before, 0)
             position.entry_quantity += delta.quantity
             position.entry_value_paise += delta.value_paise
         elif order.purpose is Purpose.CORRECTION:
@@ -117,6 +120,7 @@ class PositionBook:
         else:
             position.exit_quantity += delta.quantity
             position.exit_value_paise += delta.value_paise
+            _count_overbought(position, delta.quantity)
             if delta.quantity:
                 position.exit_attempts = 0
                 position.exit_reason = STOP_LOSS if order.purpose is Purpose.STOP else order.reason
@@ -163,6 +167,7 @@ class PositionBook:
         """
         position.external_quantity += quantity
         position.external_value_paise += quantity * price_paise
+        _count_overbought(position, quantity)
         position.exit_reason = EXTERNAL_CLOSE
         self.no_reentry.add(position.symbol)
         self._reopen(position)
@@ -201,3 +206,7 @@ class PositionBook:
         self.positions[position.position_id] = position
         self._reopen(position)
         return position
+
+
+def _count_overbought(position: Position, bought: int) -> None:
+    position.overbought_quantity += max(min(bought, -position.open_quantity), 0)

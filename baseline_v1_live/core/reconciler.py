@@ -397,10 +397,9 @@ class Reconciler:
             return False
         if not self._certain(symbol, -net_quantity, agreed=finding.agreed):
             return True
-        bought = position.exit_quantity
         # A long that was booked before is not made again, whoever buys within the minute.
-        made = max(bought + position.external_quantity - position.entry_quantity, 0)
-        flipped = min(net_quantity + min(ours, 0), bought - made)
+        rest = position.exit_quantity - position.overbought_quantity
+        flipped = min(net_quantity + min(ours, 0), rest)
         if flipped > 0:
             self.positions.close_externally(position, flipped, self._price_of(symbol))
         return True

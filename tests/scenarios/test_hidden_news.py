@@ -169,6 +169,36 @@ def test_a_flip_is_corrected_once_and_a_purchase_by_somebody_else_is_left_alone(
     assert desk.take() == []
 
 
+def test_a_second_flip_is_corrected_like_the_first() -> None:
+    """A correction that was cancelled fills beside the one in its place; what is short then is closed
+    by us and by a person: that long is ours to sell again.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.advance(61)
+    just_read(desk)
+    by_hand(desk, 650)
+    desk.tick(C260, 140.00)
+    desk.fill("stop-0002", 650, 140.00)
+    desk.advance(4.5)
+    desk.accept("correction-0003")
+    desk.cancelled("correction-0003")
+    desk.advance(6)
+    desk.accept("correction-0004")
+    desk.fill("correction-0004", 650, 139.00)
+    desk.fill("correction-0003", 650, 139.00)
+    desk.accept("stop-0005")
+    desk.advance(61)
+    just_read(desk)
+    desk.take()
+    by_hand(desk, 650, "hand-9002")
+    desk.tick(C260, 140.00)
+    desk.fill("stop-0005", 650, 140.00)
+    desk.advance(4.5)
+
+    assert desk.take() == ["place correction-0006 SELL 650 C260 MARKET"]
+
+
 def test_a_long_just_after_a_sale_of_ours_is_looked_at_again() -> None:
     """Entry and stop fill in one moment and the books lag behind the entry: no long is corrected."""
     desk = Desk()
