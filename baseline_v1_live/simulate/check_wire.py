@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -188,7 +188,9 @@ class EachOnce:
 
 
 class OrderRate:
-    """How many calls really leave in any second, minute and day."""
+    """How many calls really leave in any second, minute and day. The gateway counts each endpoint's by
+    themselves.
+    """
 
     SECOND = "orders in a second"
     MINUTE = "orders in a minute"
@@ -199,15 +201,15 @@ class OrderRate:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._orders: deque[int] = deque()
-        self._calls: deque[int] = deque()
+        self._calls: dict[str, deque[int]] = defaultdict(deque)
         self._all = 0
         self._changes: Counter[str] = Counter()
 
     def look(self, call: Call, *, entry: bool, broker_order_id: str = "") -> None:
         """At a call that leaves now; ``entry``: it opens, or changes what opens."""
         now = self._findings.now_ms
-        self._calls.append(now)
-        many = _within(self._calls, now, SECOND_MS)
+        self._calls[call.endpoint].append(now)
+        many = _within(self._calls[call.endpoint], now, SECOND_MS)
         self._findings.hold(self.CALLS, many <= CALLS_A_SECOND, f"{call.endpoint} is no. {many}")
         if call.endpoint not in ORDERS:
             return
