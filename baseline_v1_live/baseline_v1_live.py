@@ -11,6 +11,7 @@ import datetime as dt
 import runpy
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
@@ -37,7 +38,8 @@ from baseline_v1_live.core.session_state import SessionState, capture, restore
 from baseline_v1_live.live_journal import DayJournals, Opened
 from baseline_v1_live.live_machine import Machine, Queue
 from baseline_v1_live.live_start import RunOptions, Start, StartError, moment, stored_day, wake_ms
-from baseline_v1_live.live_wiring import Wiring, request_record
+from baseline_v1_live.live_wiring import ANSWERS_COMPARED, Wiring, dated, request_record
+from baseline_v1_live.runtime.checks_time import Dated
 from baseline_v1_live.runtime.clock import ClockError, FollowedClock
 from baseline_v1_live.runtime.day import LiveDay
 from baseline_v1_live.runtime.instance import InstanceLocked
@@ -121,6 +123,7 @@ class _Bot:
         self._clock = machine.clock()
         self._stop = asyncio.Event()
         self._wiring: Wiring | None = None
+        self._dated: deque[Dated] = deque(maxlen=ANSWERS_COMPARED)
         self._disk_lost = False
         self._days_seen = 0
         self._stored: SessionState | None = None
@@ -189,7 +192,8 @@ class _Bot:
             self._start = Start(self.settings, self.options, self._clock, self._say)
         date = ist_date(self._clock.now_ms())
         journals = DayJournals(self.folder, self._clock.now_ms, self._say)
-        self._stored, self._unknown = None, True
+        self._stored, self._unknown, self._wiring = None, True, None
+        self._dated.clear()
         async with AsyncExitStack() as stack:
             opened = await self._unless_stopped(journals.open(date))
             stack.callback(self._close_journal, opened.journal)
@@ -200,6 +204,8 @@ class _Bot:
             client = self._client(queue, stored.last_request_id)
             stack.push_async_callback(client.close)
             today = await self._unless_stopped(self._reach(client, date, opened))
+            if self._clock.real:
+                self._start.go_by_gateway(self._dated, today)
             if not self._start.opens(today):
                 return await self._wait_for_next_day(client, today)
             session = self._start.session(today)
@@ -422,8 +428,11 @@ class _Bot:
             record = request_record(exchanged)
             if record is not None:
                 queue.put_requests(record)
+            answer = dated(exchanged)
             if self._wiring is not None:
                 self._wiring.observe(exchanged)
+            elif answer is not None:
+                self._dated.append(answer)
 
         return OpenAlgoClient(
             self.settings.openalgo_host,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ from baseline_v1_live.core.session import (
     ist_datetime,
 )
 from baseline_v1_live.live_wiring import Wiring
-from baseline_v1_live.runtime.checks_time import ANALYZER_CUTOFF
+from baseline_v1_live.runtime.checks_time import ANALYZER_CUTOFF, Dated, clock_to_go_by
 from baseline_v1_live.runtime.clock import Clock
 from baseline_v1_live.runtime.modes import ExitCode, RunMode
 from baseline_v1_live.runtime.recovery import Universe
@@ -141,6 +141,23 @@ class Start:
         day = await self._read(lambda: read_day(client, self._host, date))
         self._say("session", day.text(self._clock.now_ms()))
         return day
+
+    def go_by_gateway(self, answers: Iterable[Dated], day: TradingDay) -> None:
+        """Have the clock go by the gateway's where one of the two is far off (``clock_to_go_by``).
+
+        The machine's time still has to be put right before anything is sold.
+        """
+        by_ms = clock_to_go_by(answers, self._clock.now_ms(), day.close_ms)
+        if by_ms == 0:
+            return
+        way = "behind" if by_ms > 0 else "ahead of"
+        self._clock.go_by(by_ms)
+        self._say(
+            "clock",
+            f"CRITICAL this machine's time is {abs(by_ms) // 1000} s {way} the gateway's. What is "
+            "held is looked after by the gateway's time, and nothing is sold until the machine's is "
+            "right: set it by NTP (timedatectl set-ntp true)",
+        )
 
     def opens(self, day: TradingDay) -> bool:
         """Whether there is an ordinary session that is not over."""

@@ -65,7 +65,7 @@ _log = logging.getLogger(__name__)
 MAIN_FEED, BACKUP_FEED = "gateway", "backup"
 SESSION_BLOCK = "session"
 PAPER_BOOKS_NAME = "paper-exchange.json"
-_ANSWERS_COMPARED = 20
+ANSWERS_COMPARED = 20
 _LATE_MS = 1_000
 _KEPT_ENDPOINTS = frozenset({"placeorder", "modifyorder", "cancelorder"})
 
@@ -147,7 +147,7 @@ class Wiring:
         self._recorder: TickRecorder | None = None
         self._day: LiveDay | None = None
         self._blocked_at_ms: int | None = None
-        self._dated: deque[Dated] = deque(maxlen=_ANSWERS_COMPARED)
+        self._dated: deque[Dated] = deque(maxlen=ANSWERS_COMPARED)
 
     @property
     def expected(self) -> Mode | None:
@@ -322,9 +322,9 @@ class Wiring:
 
     def observe(self, exchanged: Exchanged) -> None:
         """Remember when the gateway said that it answered."""
-        if exchanged.date_ms is not None:
-            received_ms = exchanged.started_at_ms + exchanged.took_ms
-            self._dated.append(Dated(exchanged.date_ms, received_ms, exchanged.took_ms))
+        answer = dated(exchanged)
+        if answer is not None:
+            self._dated.append(answer)
 
     def flush(self) -> None:
         """Give the recorded ticks to the operating system."""
@@ -409,6 +409,14 @@ class Wiring:
     def _alert(self, tag: str, text: str, key: str) -> None:
         if self._day is not None:
             self._day.driver.notice(Level.ALERT, tag, text, key)
+
+
+def dated(exchanged: Exchanged) -> Dated | None:
+    """When the gateway said that it answered; None when it said nothing."""
+    if exchanged.date_ms is None:
+        return None
+    received_ms = exchanged.started_at_ms + exchanged.took_ms
+    return Dated(exchanged.date_ms, received_ms, exchanged.took_ms)
 
 
 def request_record(exchanged: Exchanged) -> RequestRecord | None:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from baseline_v1_live.core.session import CUTOFF_MARGIN_S
+from baseline_v1_live.core.session import CUTOFF_MARGIN_S, ist_date
 from baseline_v1_live.runtime.checks import Check, Verdict
 
 CLOCK_OFF_MAX_MS = 2_000
+# So far apart it is not a matter of NTP: somebody has set one of the clocks wrong.
+_FAR_OFF_MS = 60_000
 # OpenAlgo's sandbox closes intraday positions at this time whatever the broker does.
 ANALYZER_CUTOFF = dt.time(15, 15)
 EXPIRY_WEEKDAY = 1  # Tuesday, of index options since 1 September 2025
@@ -35,13 +37,11 @@ def check_clock(answers: Iterable[Dated]) -> Check:
     answer says only between which bounds our clock is off. Nothing is blamed that these leave open.
     """
     name = "clock"
-    bounds = [
-        (a.received_ms - a.took_ms - a.date_ms - 999, a.received_ms - a.date_ms) for a in answers
-    ]
-    if not bounds:
+    bounds = _off_between_ms(answers)
+    if bounds is None:
         return Check(name, Verdict.SKIP, "the gateway does not tell its time")
-    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
-    off_ms = max(low, 0) or min(high, 0)
+    low, high = bounds
+    off_ms = _surely_off_ms(low, high)
     if abs(off_ms) <= CLOCK_OFF_MAX_MS:
         seen = f"between {low / 1000:+.1f} and {high / 1000:+.1f} s off the gateway's"
         return Check(name, Verdict.PASS, seen)
@@ -52,6 +52,37 @@ def check_clock(answers: Iterable[Dated]) -> Check:
         f"at least {abs(off_ms) / 1000:.1f} s {way} the gateway's clock",
         "set both clocks by NTP (timedatectl set-ntp true); orders and bars go by the minute",
     )
+
+
+def clock_to_go_by(answers: Iterable[Dated], now_ms: int, close_ms: int | None) -> int:
+    """By how many milliseconds to put our clock on (+) or back (-) at a start, to go by the gateway's.
+
+    Of two clocks that are a minute or more apart, the later one counts, so that no square-off is late.
+    But a session that is not over by one of them is not over: whoever holds something would leave it
+    alone. Another date is nothing to go by. ``close_ms`` is the end of the day's session.
+    """
+    bounds = _off_between_ms(answers)
+    if bounds is None:
+        return 0
+    off_ms = _surely_off_ms(*bounds)
+    theirs_ms = now_ms - off_ms
+    if abs(off_ms) < _FAR_OFF_MS or ist_date(theirs_ms) != ist_date(now_ms):
+        return 0
+    over_by_ours_only = close_ms is not None and theirs_ms < close_ms <= now_ms
+    return -off_ms if off_ms < 0 or over_by_ours_only else 0
+
+
+def _off_between_ms(answers: Iterable[Dated]) -> tuple[int, int] | None:
+    bounds = [
+        (a.received_ms - a.took_ms - a.date_ms - 999, a.received_ms - a.date_ms) for a in answers
+    ]
+    if not bounds:
+        return None
+    return max(low for low, _ in bounds), min(high for _, high in bounds)
+
+
+def _surely_off_ms(low: int, high: int) -> int:
+    return max(low, 0) or min(high, 0)
 
 
 def check_cutoff(

@@ -40,7 +40,10 @@ class Clock(Protocol):
         """Epoch milliseconds; never goes back."""
 
     def off_by_ms(self) -> int:
-        """How far the machine's time has been set away from this clock since the start."""
+        """How far the machine's time is from this clock: it was set since the start, or this was."""
+
+    def go_by(self, by_ms: int) -> None:
+        """Put this clock on, or back, before anything goes by it."""
 
     def real_s(self, duration_ms: int) -> float:
         """Real seconds after which it is worth looking whether a duration has passed."""
@@ -70,8 +73,12 @@ class RealClock:
         return self._start_ms + (time.monotonic_ns() - self._mark) // 1_000_000
 
     def off_by_ms(self) -> int:
-        """How far the machine's time has been set away from this clock since the start."""
+        """How far the machine's time is from this clock."""
         return wall_ms() - self.now_ms()
+
+    def go_by(self, by_ms: int) -> None:
+        """Put it on, or back."""
+        self._start_ms += by_ms
 
     def real_s(self, duration_ms: int) -> float:
         """The duration itself."""
@@ -150,6 +157,9 @@ class FollowedClock:
     def off_by_ms(self) -> int:
         """Nobody sets a simulator's time."""
         return 0
+
+    def go_by(self, by_ms: int) -> None:
+        """It goes by the simulator's."""
 
     def real_s(self, duration_ms: int) -> float:
         """The duration at the published speed, at most until the next look."""

@@ -228,8 +228,8 @@ class LiveDay:
         off_ms = self._clock.off_by_ms()
         if abs(off_ms) > CLOCK_OFF_MAX_MS:
             return (
-                f"the machine's time was set by {off_ms / 1000:+.1f} s since the start; check it "
-                "and restart the bot"
+                f"the machine's time is {off_ms / 1000:+.1f} s off the time that the bot goes by; "
+                "set it by NTP (timedatectl set-ntp true), or restart the bot if it is right"
             )
         check = self._hooks.check_clock()
         return f"{check.seen}; {check.todo}" if check.verdict is Verdict.FAIL else None

@@ -36,8 +36,13 @@ class SimulatedClock:
         return self._start_ms + int((self._loop.time() - self._mark_s) * 1000 + 0.0005)
 
     def off_by_ms(self) -> int:
-        """How far the machine's time has been set away from this clock since the start."""
+        """How far the machine's time is from this clock."""
         return _SET_BY_MS.get(self._loop, 0) - self._wrong_ms
+
+    def go_by(self, by_ms: int) -> None:
+        """Put it on, or back."""
+        self._start_ms += by_ms
+        self._wrong_ms += by_ms
 
     def real_s(self, duration_ms: int) -> float:
         """The duration itself."""

@@ -12,6 +12,7 @@ from baseline_v1_live.runtime.checks_time import (
     check_clock,
     check_cutoff,
     check_expiry_day,
+    clock_to_go_by,
     usual_expiry,
 )
 
@@ -52,6 +53,37 @@ def test_more_answers_narrow_the_difference() -> None:
     assert check_clock([slow]).verdict is PASS
     assert check_clock([slow, quick]).verdict is FAIL
     assert check_clock([]).verdict is SKIP
+
+
+HOUR_MS = 3_600_000
+NOON_MS = 1_798_525_800_000  # 12:00 IST on 29 December 2026
+CLOSE_MS = NOON_MS + 3 * HOUR_MS + HOUR_MS // 2
+
+
+@pytest.mark.parametrize(
+    ("ours_ms", "theirs_ms", "by_ms"),
+    [
+        (NOON_MS, NOON_MS + HOUR_MS, HOUR_MS),
+        (NOON_MS, NOON_MS + 70_000, 70_000),
+        (NOON_MS, NOON_MS + 50_000, 0),
+        (NOON_MS + HOUR_MS, NOON_MS, 0),
+        (CLOSE_MS + 60_000, CLOSE_MS - HOUR_MS, -HOUR_MS - 60_000),
+        (CLOSE_MS + 2 * HOUR_MS, CLOSE_MS + HOUR_MS, 0),
+        (NOON_MS, NOON_MS + 24 * HOUR_MS, 0),
+        (NOON_MS, NOON_MS - 24 * HOUR_MS, 0),
+    ],
+)
+def test_the_later_of_two_clocks_counts_and_a_session_ends_by_both(
+    ours_ms: int, theirs_ms: int, by_ms: int
+) -> None:
+    """Far apart, on one date: ours is put on; back only where by ours alone the session is over."""
+    bounds_ms = 1_000
+    answer = Dated(date_ms=theirs_ms, received_ms=ours_ms, took_ms=0)
+
+    by = clock_to_go_by([answer], ours_ms, CLOSE_MS)
+
+    assert by == 0 if by_ms == 0 else abs(by - by_ms) <= bounds_ms
+    assert clock_to_go_by([], ours_ms, CLOSE_MS) == 0
 
 
 # ---------------------------------------------------------------- the square-off

@@ -96,3 +96,23 @@ def test_a_second_signal_ends_the_simulated_process_and_no_other() -> None:
     result = play(plan)
 
     assert (result.starts, result.violations) == (2, ())
+
+
+@pytest.mark.parametrize("wrong_s", [-3_600, 23_400])
+def test_a_bot_that_starts_under_a_wrong_clock_still_squares_off_in_time(
+    tmp_path: Path, wrong_s: int
+) -> None:
+    """Killed in the middle of its day and started by a machine whose time is an hour slow, or says that
+    the session is over: what it holds is looked after by the gateway's time, to the end.
+    """
+    plan = msgspec.structs.replace(draw(3, ()), moments=(Moment(1_200_000, "killed"),))
+
+    async def story() -> tuple[int, int, object]:
+        trial = Trial(plan, Path("state"), Log())
+        loop = asyncio.get_running_loop()
+        loop.call_later(1_229, set_time, loop, wrong_s * 1_000)
+        await trial.run()
+        return trial.starts, trial.checker.trades > 0, trial.checker.violations
+
+    with chdir(tmp_path):
+        assert run_simulated(story()) == (2, True, [])
