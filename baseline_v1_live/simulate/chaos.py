@@ -29,7 +29,7 @@ __all__ = ["BOOKS", "BY_HAND", "ORDERS", "Chaos"]
 _CLOCK_STEPS_MS = tuple(s * SECOND_MS for s in (-3600, -300, -3, 3, 60, 3600))
 _LOCKS_S = (1, 10, 60)
 _KILL_AFTER_S = 0.5
-_AGAIN_S, _TRIES = 5.0, 60
+_AGAIN_S, _TRIES = 5.0, 400
 
 
 class _KilledError(BaseException):
