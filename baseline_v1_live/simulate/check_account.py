@@ -38,13 +38,15 @@ class Held:
 
     ``traded``: what our own orders have sold less what they bought. ``sure``: what of it nobody else
     can have closed; negative when our orders bought what somebody had closed before. ``most``: all
-    that may still count as ours.
+    that may still count as ours. ``entries``: the entries that have sold since nothing was surely ours;
+    a late fill makes a second position beside the first, each with its stop.
     """
 
-    __slots__ = ("forced_ms", "hand_ms", "live", "net", "sure", "traded", "value_paise")
+    __slots__ = ("entries", "forced_ms", "hand_ms", "live", "net", "sure", "traded", "value_paise")
 
     def __init__(self) -> None:
         self.traded = self.sure = self.net = self.value_paise = 0
+        self.entries: set[str] = set()
         self.hand_ms = self.forced_ms = 0
         self.live: dict[str, BookOrder] = {}
 
@@ -65,6 +67,10 @@ class Held:
             self.sure = min(self.sure, max(-self.net, 0))
         elif self.sure < 0:
             self.sure = max(self.sure, -max(self.net, 0))
+        if self.sure <= 0:
+            self.entries.clear()
+        elif is_entry(order):
+            self.entries.add(order.orderid)
 
 
 class Ledger:
@@ -158,7 +164,8 @@ class Cover:
         note(self.COVERED, symbol, bare, what, real=short > 0)
         what = f"has stops of {stops} for {most}"
         note(self.NO_POSITION, symbol, stops > most, what, real=some)
-        note(self.STACKED, symbol, len(resting) > 1, f"has {len(resting)} stops", real=some)
+        stacked = len(resting) > max(len(held.entries), 1)
+        note(self.STACKED, symbol, stacked, f"has {len(resting)} stops", real=some)
         what = f"has orders of {cover} to buy back {most}"
         note(self.TWICE, symbol, cover > most and stops <= most, what, real=cover > 0)
         what = f"is long {-held.sure} by our own orders"

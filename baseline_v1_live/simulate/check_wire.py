@@ -21,9 +21,12 @@ from baseline_v1_live.core.messages import (
     Request,
 )
 from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, Session
+from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.simulate.chaos import ORDERS
+from baseline_v1_live.simulate.check_account import is_ours
 from baseline_v1_live.simulate.check_base import Findings
 from baseline_v1_live.simulate.check_reach import asked
 from baseline_v1_live.simulate.check_step import EntryGate
@@ -155,28 +158,34 @@ class EntriesOnWire:
 
 
 class EachOnce:
-    """Every order on the wire was decided on, and leaves once; one of a kind is unanswered at a time."""
+    """Every order on the wire was decided on, and leaves once; one of a kind is unanswered at a time.
+    ``ended(order_id, sent_ms)``: whether the bot knows that an order which left then has ended.
+    """
 
     NAME = "each order leaves once"
     UNANSWERED = "one order of a kind is unanswered"
 
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self._open: dict[Call, tuple[str, str, int]] = {}
+    def __init__(self, findings: Findings, ended: Callable[[str, int], bool]) -> None:
+        self._findings, self._ended = findings, ended
+        self._open: dict[Call, tuple[PlaceOrder, int]] = {}
 
     def look(self, call: Call, command: _Intent | None, body: Mapping[str, Any]) -> None:
         """At an order or a change that leaves now."""
         about = f"{body.get('orderid') or body['symbol']} {body['action']} {body['quantity']}"
         self._findings.hold(self.NAME, command is not None, f"{about} that nobody decided on")
         if isinstance(command, PlaceOrder):
-            kind, now = f"{command.side} {command.purpose}", self._findings.now_ms
-            lost_ms = now if command.purpose is Purpose.ENTRY else _LOST_AFTER_MS
             alone = not any(
-                (symbol, other) == (command.symbol, kind) and now - sent_ms <= lost_ms
-                for symbol, other, sent_ms in self._open.values()
+                _kind(earlier) == _kind(command) and self._unanswered(earlier, sent_ms)
+                for earlier, sent_ms in self._open.values()
             )
-            self._findings.hold(self.UNANSWERED, alone, f"{command.symbol} {kind} beside another")
-            self._open[call] = (command.symbol, kind, now)
+            what = f"{command.symbol} {command.side} {command.purpose} beside another"
+            self._findings.hold(self.UNANSWERED, alone, what)
+            self._open[call] = (command, self._findings.now_ms)
+
+    def _unanswered(self, earlier: PlaceOrder, sent_ms: int) -> bool:
+        if earlier.purpose is Purpose.ENTRY:
+            return not self._ended(earlier.order_id, sent_ms)
+        return self._findings.now_ms - sent_ms <= _LOST_AFTER_MS
 
     def ended(self, call: Call) -> None:
         """A call has its answer, or none."""
@@ -185,6 +194,10 @@ class EachOnce:
     def new_process(self) -> None:
         """Nobody waits for what a dead process has sent."""
         self._open.clear()
+
+
+def _kind(command: PlaceOrder) -> tuple[str, str, str]:
+    return command.symbol, command.side, command.purpose
 
 
 class OrderRate:
@@ -237,19 +250,27 @@ def _within(times: deque[int], now: int, window_ms: int) -> int:
 
 
 class WireChecks:
-    """An observer of the wire that has every check above look."""
+    """An observer of the wire that has every check above look. ``rows`` are the exchange's orders."""
 
-    def __init__(self, findings: Findings, gate: EntryGate, folder: Path) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        gate: EntryGate,
+        folder: Path,
+        rows: Mapping[str, BookOrder],
+    ) -> None:
         self.intents = Intents(folder)
         self.session: Session | None = None
+        self._orders: OrderManager | None = None
+        self._rows = rows
         self.on_entry: Callable[[str, str, int], None] = lambda *_: None
         self._entries = EntriesOnWire(findings, gate, self.intents)
-        self._once = EachOnce(findings)
+        self._once = EachOnce(findings, self._known_ended)
         self._rate = OrderRate(findings)
 
     def hear(self, engine: Engine, event: Event, commands: Sequence[Command]) -> None:
         """A step of the engine."""
-        self.session = engine.session
+        self.session, self._orders = engine.session, engine.orders
         self.intents.hear(event, commands)
 
     def new_process(self) -> None:
@@ -279,3 +300,13 @@ class WireChecks:
     def stored(self, steps: Sequence[Step]) -> None:
         """The journal says that it has these steps."""
         self.intents.stored(steps)
+
+    def _known_ended(self, order_id: str, sent_ms: int) -> bool:
+        """The books may have shown what the answer would have said. It must be so as well: what ended is
+        an order of ours that came after this one left.
+        """
+        order = self._orders.orders.get(order_id) if self._orders is not None else None
+        if order is None or order.live or order.broker_order_id is None:
+            return False
+        row = self._rows.get(order.broker_order_id)
+        return row is not None and is_ours(row) and row.over and row.placed_ms >= sent_ms

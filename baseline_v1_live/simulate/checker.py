@@ -89,7 +89,8 @@ class Checker:
         self._drift = Drift(world, self.ledger, self._lasting)
         self._money = ProfitAndLoss(self.findings, self.ledger, chaos, self._drift)
         # ---- the wire and the end
-        self._wire = WireChecks(self.findings, self.gate, folder)
+        rows = world.venue.books.orders
+        self._wire = WireChecks(self.findings, self.gate, folder, rows)
         self._intents = IntentsFillOnce(self.findings)
         self._wire.on_entry = self._intents.leaves
         self._closing = ClosingLeaves(world, self.findings, self.reach, self.ledger)

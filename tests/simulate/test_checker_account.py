@@ -97,6 +97,38 @@ def test_two_stops_that_share_a_position_are_said() -> None:
     assert played(story) == {Cover.STACKED}
 
 
+@pytest.mark.parametrize("spare", [False, True])
+def test_two_positions_of_a_symbol_have_a_stop_each(spare: bool) -> None:
+    """An entry fills after its cancellation, beside the position of another; a third stop is too many."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(5)
+        late = scene.entry(5)
+        scene.cancel(late)
+        scene.fill(late, 5, late=True)
+        scene.stop(5)
+        scene.stop(4 if spare else 5)
+        if spare:
+            scene.stop(1)
+        await scene.wait(7)
+
+    assert played(story) == ({Cover.STACKED} if spare else set())
+
+
+def test_a_position_that_is_gone_leaves_its_stop_to_no_other() -> None:
+    """Two entries filled, and the first was bought back before."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        scene.short(10)
+        scene.stop(5)
+        scene.stop(5)
+        await scene.wait(7)
+
+    assert played(story) == {Cover.STACKED}
+
+
 def test_a_second_stop_that_is_taken_out_soon_is_lawful() -> None:
     """A lost stop turned up beside its replacement."""
 

@@ -11,6 +11,7 @@ import pytest
 from baseline_v1_live.adapters.journal.store import Journal
 from baseline_v1_live.adapters.openalgo.wire import requests
 from baseline_v1_live.core.messages import (
+    BrokerStatus,
     Command,
     ModifyOrder,
     OperatorSaid,
@@ -22,7 +23,11 @@ from baseline_v1_live.core.messages import (
     Side,
     TimerDue,
 )
+from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.sim.openalgo_server.books import BookOrder
+from baseline_v1_live.simulate.chaos import BY_HAND
 from baseline_v1_live.simulate.check_base import Findings
 from baseline_v1_live.simulate.check_step import EntryGate
 from baseline_v1_live.simulate.check_wire import EachOnce, EntriesOnWire, OrderRate, WireChecks
@@ -42,7 +47,8 @@ class Wire:
         self.now_ms = at("10:00")
         self.findings = Findings(lambda: self.now_ms)
         self.gate = EntryGate()
-        self.checks = WireChecks(self.findings, self.gate, folder)
+        self.rows: dict[str, BookOrder] = {}
+        self.checks = WireChecks(self.findings, self.gate, folder, self.rows)
         self.checks.session = day()
         self.desk = Desk()
         self.seq = 0
@@ -93,6 +99,46 @@ def entry(**values: Any) -> PlaceOrder:
         "limit_price_paise": 12_695,
     }
     return PlaceOrder(**(known | values))
+
+
+def known(first: PlaceOrder, state: OrderState) -> Order:
+    """What the bot knows of an order that it found at the broker as 77."""
+    return Order(
+        order_id=first.order_id,
+        symbol=first.symbol,
+        side=first.side,
+        order_type=first.order_type,
+        purpose=first.purpose,
+        quantity=first.quantity,
+        trigger_price_paise=first.trigger_price_paise,
+        limit_price_paise=first.limit_price_paise,
+        reason="",
+        position_id=first.order_id,
+        placed_at_ms=at("10:00"),
+        state=state,
+        broker_order_id="77",
+    )
+
+
+def row(first: PlaceOrder, **values: Any) -> BookOrder:
+    """The same at the exchange, cancelled."""
+    fields: dict[str, Any] = {
+        "orderid": "77",
+        "symbol": first.symbol,
+        "exchange": "NFO",
+        "action": first.side,
+        "quantity": first.quantity,
+        "price_paise": first.limit_price_paise,
+        "trigger_paise": first.trigger_price_paise,
+        "pricetype": "SL",
+        "product": "MIS",
+        "strategy": "baseline_v1",
+        "placed_ms": at("10:00"),
+        "changed_ms": at("10:00"),
+        "reference_paise": 13_500,
+        "status": BrokerStatus.CANCELLED,
+    }
+    return BookOrder(**(fields | values))
 
 
 def stop(**values: Any) -> PlaceOrder:
@@ -224,6 +270,33 @@ def test_two_entries_of_a_symbol_without_an_answer_are_said(wire: Wire) -> None:
     wire.send(third)
 
     assert wire.said == {EachOnce.UNANSWERED}
+
+
+@pytest.mark.parametrize(
+    ("state", "truth", "lawful"),
+    [
+        (OrderState.CANCELLED, {}, True),
+        (OrderState.CLAIMED, {}, False),
+        (OrderState.CANCELLED, {"status": BrokerStatus.TRIGGER_PENDING}, False),
+        (OrderState.CANCELLED, {"strategy": BY_HAND}, False),
+        (OrderState.CANCELLED, {"placed_ms": at("09:59")}, False),
+    ],
+)
+def test_an_entry_whose_end_was_seen_needs_no_answer(
+    wire: Wire, state: OrderState, truth: dict[str, Any], lawful: bool
+) -> None:
+    """The books and a question showed its end. A bot that believes so of an order that still works, is
+    another's or came before, has guessed.
+    """
+    first, second = entry(), entry(quantity=585)
+    wire.decide(first)
+    wire.decide(second)
+    wire.send(first)
+    wire.desk.engine.orders.restore([known(first, state)], 1)
+    wire.rows["77"] = row(first, **truth)
+    wire.send(second)
+
+    assert wire.said == (set() if lawful else {EachOnce.UNANSWERED})
 
 
 def test_a_lost_stop_may_have_another_beside_it_after_two_seconds(wire: Wire) -> None:
