@@ -169,8 +169,21 @@ class Cover:
         what = f"has orders of {cover} to buy back {most}"
         note(self.TWICE, symbol, cover > most and stops <= most, what, real=cover > 0)
         what = f"is long {-held.sure} by our own orders"
-        long = held.sure < 0 and -held.sure > self._reach.reserved(symbol, "SELL", now)
-        note(self.LONG, symbol, long, what, real=held.sure != 0)
+        sold = self._reach.reserved(symbol, "SELL", now) + self._on_sale(symbol, held)
+        note(self.LONG, symbol, -held.sure > sold, what, real=held.sure != 0)
+
+    def _on_sale(self, symbol: str, held: Held) -> int:
+        """Units that our orders offer at a price that is there: more than that nobody can do to sell, and
+        what the quoted size does not take waits for the next.
+        """
+        instrument = self._chaos.world.venue.market.by_symbol[symbol]
+        bid = instrument.bid or instrument.last
+        return sum(
+            order.remaining
+            for order in held.live.values()
+            if order.action == "SELL" and is_ours(order) and not is_entry(order)
+            if order.pricetype == "MARKET" or order.price_paise <= bid
+        )
 
 
 class Entries:

@@ -195,6 +195,25 @@ def test_a_long_of_ours_that_is_sold_soon_is_lawful() -> None:
     assert played(story) == set()
 
 
+@pytest.mark.parametrize(
+    ("lots", "price", "lawful"), [(5, 20.0, True), (5, 5_000.0, False), (4, 20.0, False)]
+)
+def test_a_long_that_nobody_buys_is_sold_as_well_as_can_be(
+    lots: int, price: float, lawful: bool
+) -> None:
+    """A sale of it all at a price that is there is all that can be done; a dear or a small one is not."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        stop = scene.stop(10)
+        scene.by_hand("BUY", 5)
+        scene.fill(stop)
+        scene.order("SELL", "LIMIT", lots, price=price)
+        await scene.wait(20)
+
+    assert played(story) == (set() if lawful else {Cover.LONG})
+
+
 def test_a_long_of_somebody_else_is_his() -> None:
     """We hold nothing; a purchase by hand is none of ours."""
 
