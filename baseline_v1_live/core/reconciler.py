@@ -111,12 +111,14 @@ class Reconciler:
         sought += self.orders.told_of()
         if any(order.state is OrderState.UNKNOWN for order in sought):
             return soon_ms
-        on_their_way = [
-            order.sent_at_ms + SENT_SHOWS_AFTER_MS
+        unseen_since_ms = [
+            order.sent_at_ms
             for order in sought
             if order.state is OrderState.IN_FLIGHT and order.sent_at_ms is not None
         ]
-        return max(soon_ms, min(on_their_way, default=_NEVER_MS))
+        # One that was accepted and of which nobody tells may be thrown out already.
+        unseen_since_ms += [o.changed_at_ms for o in sought if o.state is OrderState.ACCEPTED]
+        return max(soon_ms, min(unseen_since_ms, default=_NEVER_MS) + SENT_SHOWS_AFTER_MS)
 
     @property
     def adopting(self) -> bool:

@@ -101,6 +101,24 @@ def test_a_part_bought_by_hand_shrinks_the_cover_although_a_stop_is_lost() -> No
     ]
 
 
+def test_a_stop_that_is_thrown_out_in_silence_is_replaced_within_three_seconds() -> None:
+    """It was accepted, the broker rejects it a moment later, and neither the stream nor an answer says
+    so: the books are read a second after it was accepted, and again, and another stop stands.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    just_read(desk)
+    desk.fill("entry-0001", 650, 129.95)
+    just_read(desk)
+    desk.accept("stop-0002", status=None)
+    desk.book[desk.full("stop-0002")].status = BrokerStatus.REJECTED
+    desk.take()
+    desk.advance(2.5)
+
+    assert "place stop-0003 BUY 650 C260 SL 140.00/143.00" in desk.take()
+
+
 def test_the_purchase_before_our_exit_is_not_taken_for_it() -> None:
     """Somebody squares the short off just before our exit leaves, with an order alike. The lost exit is
     found as what it is, and the long that both have made is sold again.
