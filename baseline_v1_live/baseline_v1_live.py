@@ -125,6 +125,7 @@ class _Bot:
         self._wiring: Wiring | None = None
         self._dated: deque[Dated] = deque(maxlen=ANSWERS_COMPARED)
         self._disk_lost = False
+        self._day: LiveDay | None = None
         self._days_seen = 0
         self._stored: SessionState | None = None
         self._unknown = True
@@ -153,8 +154,8 @@ class _Bot:
                     code = await self._one_day()
                 except _StoppedError:
                     code = self._end_before_open()
-                if code is None and self._disk_lost:
-                    code = ExitCode.FAILED  # The writer still holds the journal.
+                if self._disk_lost and code in (None, ExitCode.DONE):
+                    code = ExitCode.FAILED  # The disk lacks steps, or its writer holds the journal.
                 if code is not None:
                     return code
 
@@ -192,7 +193,7 @@ class _Bot:
             self._start = Start(self.settings, self.options, self._clock, self._say)
         date = ist_date(self._clock.now_ms())
         journals = DayJournals(self.folder, self._clock.now_ms, self._say)
-        self._stored, self._unknown, self._wiring = None, True, None
+        self._stored, self._unknown, self._wiring, self._day = None, True, None, None
         self._dated.clear()
         async with AsyncExitStack() as stack:
             opened = await self._unless_stopped(journals.open(date))
@@ -238,6 +239,7 @@ class _Bot:
                 atm_paise=universe.atm_paise,
                 pre_open=lambda: self._start.pre_open(client),
             )
+            self._day = day
             stack.callback(wiring.close)
             stack.push_async_callback(day.close)
             if stored.loss is not None and engine.positions.entries_stopped_by is None:
@@ -270,7 +272,10 @@ class _Bot:
             journal.close()
 
     async def _close_queue(self, queue: Queue) -> None:
-        if not await queue.close():
+        taken = await queue.close()
+        if taken and self._day is not None:
+            taken = await self._day.kept()
+        if not taken:
             self._disk_lost = True
             self._say(
                 "journal",

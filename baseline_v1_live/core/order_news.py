@@ -236,6 +236,8 @@ class OrderNews(OrderRequests):
         if event.status in _PROVEN_OVER:
             if order.live:
                 order.message = event.message or order.message
+                if event.quantity and event.quantity >= order.filled_quantity:
+                    order.quantity = event.quantity
                 self._meet(order, _PROVEN_OVER[event.status])
         elif event.status is BrokerStatus.COMPLETE:
             self._hear_complete(order, event)
@@ -245,7 +247,7 @@ class OrderNews(OrderRequests):
             if event.status in _SEEN:
                 self._meet(order, self._seen(order, event.status))
             self._settle_lost_change(order, event)
-            if order.change is None:
+            if order.change is None or order.change.request is Request.CANCEL:
                 self._take_values(order, event)
             self._answer_ask(order)
             if over and order.live:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -119,6 +120,8 @@ class LiveDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._late_steps = 0
         self._newest: asyncio.Future[None] | None = None
+        # The newest step when one failed: only a later one carries all. 0: the disk lacks nothing.
+        self._lacking_seq = 0
         self._loop = asyncio.get_running_loop()
         self._failed_s = -calm_s
         self._calm_s = calm_s
@@ -179,6 +182,8 @@ class LiveDriver:
         if self._newest is None:
             return True
         done, _ = await asyncio.wait([self._newest], timeout=self._patience_s)
+        if self._lacking_seq:
+            return False  # A step before it was not stored, and it does not make up for that.
         return all(not one.cancelled() and one.exception() is None for one in done) and bool(done)
 
     def notice(self, level: Level, tag: str, text: str, key: str = "") -> None:
@@ -234,10 +239,9 @@ class LiveDriver:
         state = self._first_state + self._keeper.changes(self.engine)
         stored = self._journal.put(Step(event, tuple(commands), *take_changes(self.engine), state))
         self._newest = stored
+        stored.add_done_callback(partial(self._look_at, event.seq))
         if orders:
             self._spawn(self._send_stored(stored, orders))
-        else:
-            stored.add_done_callback(self._look_at)
 
     async def _send_stored(
         self,
@@ -246,7 +250,6 @@ class LiveDriver:
     ) -> None:
         """Send a step's orders once it is stored, or without that when it takes too long."""
         problem = ""
-        stored.add_done_callback(self._look_at)
         try:
             await asyncio.wait_for(asyncio.shield(stored), self._patience_s)
         except TimeoutError:
@@ -278,7 +281,7 @@ class LiveDriver:
                 return command.purpose is Purpose.ENTRY
         return False
 
-    def _look_at(self, stored: asyncio.Future[None]) -> None:
+    def _look_at(self, seq: int, stored: asyncio.Future[None]) -> None:
         """A step is on the disk, late or in time, or it is not and will not be."""
         if stored.cancelled():
             return
@@ -286,9 +289,12 @@ class LiveDriver:
         if error is None:
             # Until some step is on the disk, each carries what only the first one has to store.
             self._first_state = []
+            if seq > self._lacking_seq:
+                self._lacking_seq = 0
             self._trust()
         else:
             self._keeper.store_all_again(self.engine)
+            self._lacking_seq = self._seq
             self._failed_s = self._loop.time()
             self._doubt(str(error) or repr(error))
 

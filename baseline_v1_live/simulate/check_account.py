@@ -15,6 +15,7 @@ from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.venue import SQUARE_OFF_STRATEGY
 from baseline_v1_live.simulate.chaos import BY_HAND, Chaos
 from baseline_v1_live.simulate.check_base import Findings, Lasting
+from baseline_v1_live.simulate.check_forgotten import Forgotten
 from baseline_v1_live.simulate.check_reach import Reach
 from baseline_v1_live.simulate.world import World
 
@@ -74,11 +75,14 @@ class Held:
 
 
 class Ledger:
-    """Every fill in its order, by symbol. ``on_fill`` is told of ours, ``on_change`` of every change."""
+    """Every fill in its order, by symbol. ``on_fill`` is told of ours, ``on_change`` of every change.
+    ``forgotten`` are those of our orders that the bot cannot know any more.
+    """
 
     def __init__(self, world: World, on_change: Callable[[str], None]) -> None:
         self.symbols: dict[str, Held] = {}
         self.fills = 0
+        self.forgotten = Forgotten()
         self.on_fill: Callable[[BookOrder, int, int, int], None] = lambda *_: None
         self.on_order: Callable[[BookOrder], None] = lambda _: None
         self._world, self._on_change = world, on_change
@@ -116,6 +120,8 @@ class Ledger:
 
     def _hear(self, order: BookOrder) -> None:
         held = self.symbol(order.symbol)
+        if is_ours(order):
+            self.forgotten.arrives(order)
         if order.over:
             held.live.pop(order.orderid, None)
         else:
@@ -144,8 +150,9 @@ class Cover:
     TWICE = "no short is covered twice"
     LONG = "a long of ours is corrected"
 
-    def __init__(self, lasting: Lasting, chaos: Chaos, reach: Reach) -> None:
+    def __init__(self, lasting: Lasting, chaos: Chaos, reach: Reach, forgotten: Forgotten) -> None:
         self._lasting, self._chaos, self._reach = lasting, chaos, reach
+        self._forgotten = forgotten
 
     def look(self, symbol: str, held: Held, now: int) -> None:
         """How a symbol stands now. An exit of unknown outcome is an active exit, until the gateway's
@@ -153,7 +160,9 @@ class Cover:
         """
         buys = [o for o in held.live.values() if o.action == "BUY" and is_ours(o)]
         cover = sum(order.remaining for order in buys)
-        resting = [o for o in buys if o.status is BrokerStatus.TRIGGER_PENDING]
+        known = [order for order in buys if not self._forgotten.moved(order)]
+        buying = sum(order.remaining for order in known)
+        resting = [o for o in known if o.status is BrokerStatus.TRIGGER_PENDING]
         stops = sum(order.remaining for order in resting)
         short, most = max(held.sure, 0), held.most
         if self._chaos.fired["journal_damaged"]:
@@ -166,8 +175,8 @@ class Cover:
         note(self.NO_POSITION, symbol, stops > most, what, real=some)
         stacked = len(resting) > max(len(held.entries), 1)
         note(self.STACKED, symbol, stacked, f"has {len(resting)} stops", real=some)
-        what = f"has orders of {cover} to buy back {most}"
-        note(self.TWICE, symbol, cover > most and stops <= most, what, real=cover > 0)
+        what = f"has orders of {buying} to buy back {most}"
+        note(self.TWICE, symbol, buying > most and stops <= most, what, real=buying > 0)
         what = f"is long {-held.sure} by our own orders"
         sold = self._reach.reserved(symbol, "SELL", now) + self._on_sale(symbol, held)
         note(self.LONG, symbol, -held.sure > sold, what, real=held.sure != 0)

@@ -41,7 +41,8 @@ class Drift:
                 self._watched.discard(orderid)
                 continue
             order = engine.orders.by_broker_id(orderid)
-            what = _difference(row, order)
+            lost = order is None and orderid in self._ledger.forgotten
+            what = "" if lost else _difference(row, order)
             if what:
                 self.differences[orderid] = what
                 self._note(engine, row.symbol, orderid, f"of {row.symbol} {what}", order)
@@ -57,6 +58,11 @@ class Drift:
     def others(self) -> list[BookOrder]:
         """Orders at the exchange that the bot has not placed."""
         return [o for o in self._world.venue.books.orders.values() if not is_ours(o)]
+
+    def forgotten(self) -> list[BookOrder]:
+        """Orders of ours that the disk never took before their process died."""
+        orders = self._world.venue.books.orders
+        return [o for name, o in orders.items() if name in self._ledger.forgotten]
 
     def new_process(self) -> None:
         """Another process has other beliefs."""
@@ -83,9 +89,13 @@ class Drift:
 
 
 def _halted(engine: Engine) -> bool:
-    """Whether entries are kept back because something is wrong; hours and people's words do not count."""
+    """Whether entries are kept back because something is wrong; hours and people's words do not count.
+    Entries that have stopped for the day stay so behind a day's exit.
+    """
+    if engine.positions.entries_stopped_by is not None:
+        return True
     gate = engine.gate() or ""
-    return gate.startswith(("blocked_", "entries_stopped", "state_halted"))
+    return gate.startswith(("blocked_", "state_halted"))
 
 
 def _difference(row: BookOrder, order: Order | None) -> str:
@@ -144,7 +154,7 @@ class ProfitAndLoss:
     def compare(self, engine: Engine) -> None:
         """Σ of what our orders sold less what they bought, in paise, on both sides."""
         truth = sum(held.value_paise for held in self._ledger.symbols.values())
-        truth += self._taken_for_ours(engine)
+        truth += self._taken_for_ours(engine) - self._forgotten(engine)
         believed = sum(
             p.entry_value_paise + p.correction_value_paise - p.exit_value_paise
             for p in engine.positions.positions.values()
@@ -164,7 +174,20 @@ class ProfitAndLoss:
         """Money of somebody else's orders that the bot takes for lost ones of its own: where nothing else
         tells two orders apart, the one that is found is the one that was sent.
         """
-        rows = self._drift.others()
-        found = [row for row in rows if engine.orders.by_broker_id(row.orderid) is not None]
-        signs = {"SELL": 1, "BUY": -1}
-        return sum(signs[row.action] * row.filled_value_paise for row in found)
+        return sum(
+            _money(row)
+            for row in self._drift.others()
+            if engine.orders.by_broker_id(row.orderid) is not None
+        )
+
+    def _forgotten(self, engine: Engine) -> int:
+        """Money of our own orders that nobody can know as ours; the bot has it as somebody else's."""
+        return sum(
+            _money(row)
+            for row in self._drift.forgotten()
+            if engine.orders.by_broker_id(row.orderid) is None
+        )
+
+
+def _money(row: BookOrder) -> int:
+    return row.filled_value_paise if row.action == "SELL" else -row.filled_value_paise

@@ -72,7 +72,8 @@ class End:
                 continue
             row = stored.get(order.orderid)
             if row is None:
-                equal, what = not order.filled_quantity, "is not in the table"
+                unknown = not order.filled_quantity or order.orderid in self._ledger.forgotten
+                equal, what = unknown, "is not in the table"
             else:
                 equal = row == (order.filled_quantity, order.filled_value_paise)
                 what = f"is {order.filled_quantity} at the exchange, {row[0]} in the table"

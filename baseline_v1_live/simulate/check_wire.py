@@ -264,6 +264,7 @@ class WireChecks:
         self._orders: OrderManager | None = None
         self._rows = rows
         self.on_entry: Callable[[str, str, int], None] = lambda *_: None
+        self.on_order: Callable[[PlaceOrder], None] = lambda _: None
         self._entries = EntriesOnWire(findings, gate, self.intents)
         self._once = EachOnce(findings, self._known_ended)
         self._rate = OrderRate(findings)
@@ -288,6 +289,8 @@ class WireChecks:
         entry = command is not None and command.purpose is Purpose.ENTRY
         self._rate.look(call, entry=entry, broker_order_id=str(body.get("orderid", "")))
         self._once.look(call, command, body)
+        if isinstance(command, PlaceOrder) and not call.refused:
+            self.on_order(command)
         if entry and command is not None:
             self.on_entry(command.symbol, command.order_id, command.quantity)
         if entry and command is not None and self.session is not None:

@@ -82,7 +82,7 @@ class Checker:
         self.ledger = Ledger(world, self._account_changed)
         self.ledger.on_fill = self._filled
         self.ledger.on_order = lambda order: self._drift.changed(order.orderid)
-        self._cover = Cover(self._lasting, chaos, self.reach)
+        self._cover = Cover(self._lasting, chaos, self.reach, self.ledger.forgotten)
         self._entries = Entries(self._lasting, rules)
         self._flips = Flips(self.findings, self.reach, self.ledger)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
@@ -93,6 +93,7 @@ class Checker:
         self._wire = WireChecks(self.findings, self.gate, folder, rows)
         self._intents = IntentsFillOnce(self.findings)
         self._wire.on_entry = self._intents.leaves
+        self._wire.on_order = self.ledger.forgotten.leaves
         self._closing = ClosingLeaves(world, self.findings, self.reach, self.ledger)
         self._cut = HardCut(self.findings, self.reach, self.ledger)
         self._end = End(world, chaos, self.findings, self.ledger, folder)
@@ -163,6 +164,7 @@ class Checker:
         self.reach.process_ended()
         self.gate.new_process()
         self._wire.new_process()
+        self.ledger.forgotten.new_process()
         self._closing.new_process()
         self._drift.new_process()
 
@@ -221,6 +223,7 @@ class Checker:
     def stored(self, steps: Sequence[Step]) -> None:
         """The journal says that it has these steps."""
         self._wire.stored(steps)
+        self.ledger.forgotten.stored(steps)
         self.gate.stored(steps)
 
     # ------------------------------------------------------------ every second

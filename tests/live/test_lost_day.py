@@ -19,6 +19,7 @@ from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import BrokerStatus, Side
 from baseline_v1_live.core.session import at_ist
 from baseline_v1_live.live_journal import DayJournals
+from baseline_v1_live.live_machine import Machine
 from baseline_v1_live.live_start import RunOptions
 from baseline_v1_live.live_wiring import PAPER_BOOKS_NAME
 from baseline_v1_live.runtime.modes import ExitCode, RunMode
@@ -41,8 +42,14 @@ WORKING = (BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING)
 class Bot:
     """Runs of the bot in one state folder, at a served day."""
 
-    def __init__(self, g: Gateway, folder: Path, mode: RunMode = RunMode.PAPER) -> None:
-        self.g, self.folder, self.mode = g, folder, mode
+    def __init__(
+        self,
+        g: Gateway,
+        folder: Path,
+        mode: RunMode = RunMode.PAPER,
+        machine: Machine | None = None,
+    ) -> None:
+        self.g, self.folder, self.mode, self.machine = g, folder, mode, machine
         self.state = folder / mode
         self.state.mkdir(exist_ok=True)
         self.said: list[str] = []
@@ -61,7 +68,13 @@ class Bot:
         chosen = {"atm_paise": small_day().atm_paise, "exit_when_closed": True, **options}
         run = RunOptions(mode=self.mode, sim_clock=self.g.server.url, **chosen)
         return asyncio.ensure_future(
-            run_live(given, run, self.said.append, on_engine=self.engines.append)
+            run_live(
+                given,
+                run,
+                self.said.append,
+                on_engine=self.engines.append,
+                machine=self.machine,
+            )
         )
 
     @asynccontextmanager

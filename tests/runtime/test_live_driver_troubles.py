@@ -145,6 +145,34 @@ def test_a_step_that_fails_late_is_stored_again_too() -> None:
     asyncio.run(late_no())
 
 
+async def one_lost() -> None:
+    desk = LiveDesk(patience_s=SHORT_PATIENCE_S, calm_s=3_600.0)
+    assert await desk.driver.kept()
+    desk.disk.bad = DiskError("locked")
+    desk.driver.hear(STARTED)
+    desk.disk.bad = None
+    await settle()
+    assert await desk.driver.kept()
+
+    desk.disk.busy = True
+    desk.driver.hear(STARTED)
+    desk.driver.hear(STARTED)
+    assert not await desk.driver.kept()
+    desk.disk.write(DiskError("locked"), count=1)
+    desk.disk.write()
+    await settle()
+    assert not await desk.driver.kept()
+
+    desk.disk.busy = False
+    desk.driver.hear(STARTED)
+    assert await desk.driver.kept()
+
+
+def test_what_a_step_lost_is_kept_when_a_later_one_has_stored_it() -> None:
+    """One that was given before the loss was known does not have it, though it is on the disk."""
+    asyncio.run(one_lost())
+
+
 async def quiet_no() -> None:
     desk = LiveDesk()
     desk.disk.busy = True

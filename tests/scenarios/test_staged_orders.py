@@ -22,11 +22,49 @@ def desk() -> Desk:
 def test_an_acknowledged_change_of_the_stop_is_not_proof(desk: Desk) -> None:
     """While the broker has only taken the change, nothing is bought; it is asked until it shows it."""
     reach(desk, 99.95)
-    desk.modified("stop-0002")
+    desk.accept("stop-0002", Request.MODIFY)
     desk.advance(3)
 
     assert desk.placed(Purpose.EXIT) == []
     assert desk.take().count("ask stop-0002") > 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_order_book_proves_a_change_that_no_question_is_answered_for(
+    desk: Desk, lost: bool
+) -> None:
+    """Acknowledged or of unknown outcome, it is done when the book shows the smaller stop; the book is
+    read soon when a question has failed, so that what the stop does not cover is bought in time.
+    """
+    reach(desk, 99.95)
+    desk.take()
+    if lost:
+        desk.book[desk.full("stop-0002")].quantity = 390
+        desk.lose("stop-0002", Request.MODIFY)
+    else:
+        desk.modified("stop-0002")
+    desk.lose("stop-0002", Request.QUERY)
+    desk.advance(1.1)
+
+    assert placed(desk) == ["place exit-0003 BUY 260 C260 LIMIT 99.95"]
+
+
+@pytest.mark.parametrize("what", ["the old size", "another trigger", "a position"])
+def test_an_order_book_that_does_not_add_up_proves_no_change(desk: Desk, what: str) -> None:
+    """It shows the stop otherwise than asked for, or the position has changed by something else."""
+    reach(desk, 99.95)
+    desk.modified("stop-0002")
+    row = desk.book[desk.full("stop-0002")]
+    if what == "the old size":
+        row.quantity = 650
+    elif what == "another trigger":
+        row.trigger_paise = 14_500
+    else:
+        desk.bought_elsewhere[C260] = 65
+    desk.lose("stop-0002", Request.QUERY)
+    desk.advance(1.1)
+
+    assert desk.placed(Purpose.EXIT) == []
 
 
 def test_a_stop_that_is_still_the_old_size_is_changed_again(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import Purpose
+from baseline_v1_live.core.messages import Purpose, Request
 from baseline_v1_live.core.rules import Rules
 from tests.harness import Desk
 from tests.harness_market import C260
@@ -63,11 +63,12 @@ def test_after_the_change_was_done_unheard(desk: Desk) -> None:
 def test_between_the_change_and_its_proof(desk: Desk) -> None:
     """An acknowledged change is still no proof after a restart."""
     reach(desk, 99.95)
-    desk.modified("stop-0002")
+    desk.accept("stop-0002", Request.MODIFY)
     desk.restart()
     desk.advance(2)
     assert desk.placed(Purpose.EXIT) == []
-    desk.prove("stop-0002")
+    desk.take()
+    shrink(desk)
     assert placed(desk) == ["place exit-0003 BUY 260 C260 LIMIT 99.95"]
     desk.accept("exit-0003")
 

@@ -49,6 +49,7 @@ class Believer:
         self.reason: str | None = None
         self.pnl_paise = 0
         self.day_exit_reason: str | None = None
+        self.entries_stopped_by: str | None = None
         self.reconciled = True
         self.orders: Any = self
         self.positions: Any = self
@@ -128,16 +129,20 @@ def test_a_difference_that_is_being_asked_about_is_found(doubt: dict[str, Any]) 
 
 
 def test_an_order_that_nobody_knows_is_said_unless_entries_have_stopped() -> None:
-    """A pause of the operator is not such a stop, and neither is the time of the day."""
-    for reason, lawful in (
-        (None, False),
-        ("paused", False),
-        ("after_last_entry", False),
-        ("entries_stopped", True),
-        ("blocked_journal", True),
+    """A pause of the operator is not such a stop, and neither is the time of the day; entries that were
+    stopped for the day stay so behind a kill.
+    """
+    for reason, stopped_by, lawful in (
+        (None, None, False),
+        ("paused", None, False),
+        ("after_last_entry", None, False),
+        ("day_exit", None, False),
+        ("day_exit", "a start without its journal", True),
+        ("entries_stopped", "an internal error", True),
+        ("blocked_journal", None, True),
     ):
         bot = Believer()
-        bot.reason = reason
+        bot.reason, bot.entries_stopped_by = reason, stopped_by
 
         async def story(scene: Scene, bot: Believer = bot) -> None:
             scene.entry()
