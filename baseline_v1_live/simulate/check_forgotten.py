@@ -13,7 +13,6 @@ from baseline_v1_live.core.messages import PlaceOrder
 from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 
-
 _Values = tuple[str, str, str, int, int, int]
 
 
