@@ -16,6 +16,7 @@ from functools import partial
 
 from baseline_v1_live.adapters.journal.store import BUSY_TIMEOUT_MS
 from baseline_v1_live.core.session import SECOND_MS
+from baseline_v1_live.sim.fault_catalogue import BY_NAME, Kind
 from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.sim.openalgo_server.trouble_books import BOOKS
 from baseline_v1_live.sim.openalgo_server.trouble_moments import BY_HAND, Moments
@@ -56,6 +57,7 @@ class Chaos:
         self._windows: dict[str, list[Window]] = {}
         for window in plan.windows:
             self._windows.setdefault(window.name, []).append(window)
+        self._counted: set[Window] = set()
         self._chance = random.Random(f"chaos of {plan.seed}")
         self._world: World | None = None
         self._locked_until_ms: int | None = None
@@ -95,11 +97,12 @@ class Chaos:
 
     def during(self, name: str) -> bool:
         """Whether a trouble that lasts is there now."""
-        windows = self._windows.get(name)
-        if not windows:
-            return False
+        return name in self._windows and self._window(name) is not None
+
+    def _window(self, name: str) -> Window | None:
         now = self._since_open_ms
-        return any(window.from_ms <= now < window.to_ms for window in windows)
+        windows = self._windows.get(name, ())
+        return next((w for w in windows if w.from_ms <= now < w.to_ms), None)
 
     def strikes(self, name: str) -> bool:
         """Whether a trouble strikes this time; counted if so."""
@@ -110,7 +113,14 @@ class Chaos:
         return True
 
     def count(self, name: str) -> None:
-        """A trouble has struck."""
+        """A trouble has struck. One that lasts strikes once, however much it spoils."""
+        window = (
+            self._window(name) if BY_NAME[name].kind is not Kind.DAY or name == "halt" else None
+        )
+        if window is not None:
+            if window in self._counted:
+                return
+            self._counted.add(window)
         self.fired[name] += 1
         self.log(f"trouble {name}")
         self.on_fault(name)

@@ -99,13 +99,17 @@ def _is_exit(pricetype: str, status: BrokerStatus) -> bool:
 
 
 class HardCut:
-    """Flat at the hard cut, if the gateway could be had for the minute before; if not, it is said."""
+    """Flat at the hard cut, if the gateway could be had for the minute before and the market traded; if
+    not flat, it is said.
+    """
 
     FLAT = "flat by the hard cut"
     SAID = "not flat at the hard cut is said"
 
-    def __init__(self, findings: Findings, reach: Reach, ledger: Ledger) -> None:
-        self._findings, self._reach, self._ledger = findings, reach, ledger
+    def __init__(self, world: World, findings: Findings, reach: Reach, ledger: Ledger) -> None:
+        self._world, self._findings = world, findings
+        self._reach, self._ledger = reach, ledger
+        self._halted_ms = 0
         self._done = False
         self._open_ms: int | None = None
         self._said = False
@@ -119,9 +123,12 @@ class HardCut:
     def look(self, hard_cut_ms: int) -> None:
         """Look once at the hard cut, and once more a little later."""
         now = self._findings.now_ms
+        if not self._world.venue.trades():
+            self._halted_ms = now
         if not self._done and now >= hard_cut_ms:
             self._done = True
-            fine = self._reach.fine_since(hard_cut_ms - BEFORE_CUT_MS, now)
+            since_ms = hard_cut_ms - BEFORE_CUT_MS
+            fine = self._halted_ms < since_ms and self._reach.fine_since(since_ms, now)
             left = self._left()
             if fine:
                 self._findings.hold(self.FLAT, not left, ", ".join(left) or "nothing")

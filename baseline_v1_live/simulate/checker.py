@@ -95,7 +95,7 @@ class Checker:
         self._wire.on_entry = self._intents.leaves
         self._wire.on_order = self.ledger.forgotten.leaves
         self._closing = ClosingLeaves(world, self.findings, self.reach, self.ledger)
-        self._cut = HardCut(self.findings, self.reach, self.ledger)
+        self._cut = HardCut(world, self.findings, self.reach, self.ledger)
         self._end = End(world, chaos, self.findings, self.ledger, folder)
         observers_of(world).append(self)
 

@@ -41,9 +41,12 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "fill_during_modify": (3.0, _MOSTLY),
     "stop_refused": (2.0, _MOSTLY),
     "stop_rejected_at_trigger": (4.0, _MOSTLY),
-    "clock_set": (2.0, ()),
+    "clock_set": (1.5, ()),
+    "halt": (1.5, ()),
+    "gateway_down": (1.3, ()),
+    "garbage_ticks": (1.3, ()),
     "margin_short": (1.5, ()),
-    "kill_switch": (3.0, ()),
+    "kill_switch": (3.5, ()),
     "broker_square_off": (3.5, ()),
     "broker_sweep": (7.0, ()),
     "lane_full": (8.0, ()),
@@ -64,9 +67,14 @@ _ENDS_MAX = {
     "lane_full": 1,
     "journal_damaged": 2,
 }
-_ENDS_BETWEEN = (0.3, 0.85)
+_ENDS_BETWEEN = (0.4, 0.9)
+# Every third of them races our own square-off.
+_RACES, _RACE_MS = 1 / 3, (-90 * SECOND_MS, 120 * SECOND_MS)
+# Most days are healed around the square-off, some after the hard cut only.
+_HEALS_MS = (-8 * MINUTE_MS, 6 * MINUTE_MS)
 _MOMENTS_MIN, _MOMENTS_MAX = 2, 7
-_PERIODS_MAX = 4
+_PERIODS_MIN, _PERIODS_MAX = 2, 6
+_HALTS = 2
 _ALONE_TIMES, _FULL_SIZE_TIMES = 3, 4
 _LASTS_S, _HALT_S = (5, 60), (120, 240)
 # A moment that waits for the next order message strikes so long after it; none comes for ever.
@@ -129,9 +137,9 @@ def draw(
     names = _drawn(chance, allowed) if alone is None else (alone,)
     full_size = full_size or seed % FULL_SIZE_EVERY == FULL_SIZE_EVERY - 1
     minutes, last_entry, square_off = (375, 345, 360) if full_size else (40, 27, 31)
-    heal_ms = square_off * MINUTE_MS + chance.randrange(-8 * MINUTE_MS, 3 * MINUTE_MS)
+    heal_ms = square_off * MINUTE_MS + chance.randrange(*_HEALS_MS)
     often = (_ALONE_TIMES if alone else 1) * (_FULL_SIZE_TIMES if full_size else 1)
-    drawn = _Drawn(chance, heal_ms, often)
+    drawn = _Drawn(chance, square_off * MINUTE_MS, heal_ms, often)
     for name in names:
         drawn.add(name, certain=alone is not None)
     return Plan(
@@ -153,11 +161,12 @@ def draw(
 class _Drawn:
     """When the troubles of a plan strike, drawn one after the other."""
 
-    def __init__(self, chance: random.Random, heal_ms: int, often: int) -> None:
+    def __init__(self, chance: random.Random, square_off_ms: int, heal_ms: int, often: int) -> None:
         self.chances: dict[str, float] = {}
         self.windows: list[Window] = []
         self.moments: list[Moment] = []
-        self._chance, self._heal_ms, self._often = chance, heal_ms, often
+        self._chance, self._often = chance, often
+        self._square_off_ms, self._heal_ms = square_off_ms, heal_ms
 
     def add(self, name: str, *, certain: bool) -> None:
         """One more trouble; ``certain``: at every chance that it gets."""
@@ -167,9 +176,9 @@ class _Drawn:
                 rate = chance.choice(_RARE[name][1] if name in _RARE else _CHANCES)
                 self.chances[name] = 1.0 if certain else rate
             case Kind.PERIOD:
-                self._last(name, chance.randint(1, _PERIODS_MAX), lasts_s)
+                self._last(name, chance.randint(_PERIODS_MIN, _PERIODS_MAX), lasts_s)
             case Kind.DAY if name == "halt":
-                self._last(name, 1, _HALT_S)
+                self._last(name, _HALTS, _HALT_S)
             case Kind.DAY if name != "jumps":
                 self.windows.append(Window(name, 0, self._heal_ms))
             case _:
@@ -186,7 +195,11 @@ class _Drawn:
         times = chance.randint(_MOMENTS_MIN, _MOMENTS_MAX) * self._often
         if name in _ENDS_MAX:
             times = chance.randint(1, _ENDS_MAX[name])
-            first_ms, last_ms = (round(part * self._heal_ms) for part in _ENDS_BETWEEN)
+            ends_ms = min(self._square_off_ms, self._heal_ms)
+            first_ms, last_ms = (round(part * ends_ms) for part in _ENDS_BETWEEN)
+            race_ms = [self._square_off_ms + ms for ms in _RACE_MS]
+            if race_ms[0] < self._heal_ms and chance.random() < _RACES:
+                first_ms, last_ms = race_ms[0], min(race_ms[1], self._heal_ms)
         for _ in range(times):
             at_ms = chance.randrange(first_ms, last_ms)
             # Half of them strike while an order message is under way, the rest at any time.
@@ -214,8 +227,8 @@ def _rules(chance: random.Random, forced: ExitPolicy | None, troubles: Collectio
     """
     market, *others = ExitPolicy
     drawn = chance.choices([market, *others], weights=[4, 2, 2, 2])[0]
-    stages = chance.choice(((300, 600), (200, 500), (500, 1_000)))
-    arm = chance.choice((300, 400, 800))
+    stages = chance.choice(((100, 200), (150, 400), (300, 600)))
+    arm = chance.choice((150, 300, 500))
     policy = forced or drawn
     # The order lane is filled by the lots of large entries only.
     lots_max = max(chance.choice((3, 10)), 10 if "lane_full" in troubles else 0)
@@ -231,7 +244,7 @@ def _rules(chance: random.Random, forced: ExitPolicy | None, troubles: Collectio
         day_stop_r_milli=chance.choice((-3_000, -5_000, -8_000)),
         exit_policy=policy,
         staged_r_milli=stages,
-        fixed_target_r_milli=chance.choice((200, 300, 600)),
+        fixed_target_r_milli=chance.choice((100, 200, 400)),
         trailing_arm_r_milli=stages[-1] if policy is ExitPolicy.STAGED else arm,
-        trailing_gap_r_milli=chance.choice((200, 300)),
+        trailing_gap_r_milli=chance.choice((100, 200)),
     )

@@ -14,6 +14,7 @@ from baseline_v1_live.sim.openalgo_server.troubles import Later, Odds, Troubles
 from baseline_v1_live.sim.openalgo_server.venue import SQUARE_OFF_STRATEGY, RefusedError, Venue
 
 BY_HAND = "by hand"
+_NOT_OURS = (BY_HAND, SQUARE_OFF_STRATEGY)
 _TICK_PAISE = 5
 _SMALL_LOTS = 3
 _SWEEP_MAX_S = 30.0
@@ -36,7 +37,9 @@ class Moments:
         self._venue, self._stream, self._ticks = venue, stream, troubles.ticks
         self._odds, self._chance, self._later = odds, chance, later
         self._factors: dict[str, float] = {}
+        self._short_of_size: set[str] = set()
         venue.bend = self._bend
+        venue.trades = lambda: not odds.during("halt")
         self._acts: dict[str, Callable[[], bool]] = {
             "stream_cut": self._cut_stream,
             "old_ticks": lambda: self._send_ticks(lambda message: message),
@@ -85,13 +88,17 @@ class Moments:
         contract = self._venue.day.contracts.get(symbol)
         if contract is not None and self._odds.during("small_sizes"):
             most = _SMALL_LOTS * contract.lot_size
-            if max(bid_quantity, ask_quantity) > most and self._works_in(symbol):
-                self._odds.count("small_sizes")
+            if max(bid_quantity, ask_quantity) > most:
+                self._count_short_of_size(symbol)
             bid_quantity, ask_quantity = min(bid_quantity, most), min(ask_quantity, most)
         return (at_ms, symbol, ltp, bid, ask, bid_quantity, ask_quantity, volume)
 
-    def _works_in(self, symbol: str) -> bool:
-        return any(order.symbol == symbol for order in self._alive)
+    def _count_short_of_size(self, symbol: str) -> None:
+        """Once for each order that works while few lots are offered."""
+        for order in self._alive:
+            if order.symbol == symbol and order.orderid not in self._short_of_size:
+                self._short_of_size.add(order.orderid)
+                self._odds.count("small_sizes")
 
     def _gap_over_stop(self) -> bool:
         """From its next tick on, a symbol trades beyond the limit of an order that waits in it."""
@@ -200,13 +207,17 @@ class Moments:
         ]
 
     @property
-    def _held(self) -> list[BookPosition]:
-        return [held for held in self._venue.books.positions.values() if held.quantity < 0]
+    def _ours(self) -> list[BookPosition]:
+        """What is short in a symbol that the bot has sold."""
+        orders = self._venue.books.orders.values()
+        sold = {o.symbol for o in orders if o.strategy not in _NOT_OURS and o.filled_quantity}
+        positions = self._venue.books.positions.values()
+        return [held for held in positions if held.quantity < 0 and held.symbol in sold]
 
     def _close(self) -> bool:
-        if not self._held:
+        if not self._ours:
             return False
-        position = self._chance.choice(self._held)
+        position = self._chance.choice(self._ours)
         lot = self._venue.day.contracts[position.symbol].lot_size
         lots = -position.quantity // lot
         lots = self._chance.choice((lots, max(lots // 2, 1)))
@@ -214,9 +225,9 @@ class Moments:
         return True
 
     def _add(self) -> bool:
-        if not self._held:
+        if not self._ours:
             return False
-        symbol = self._chance.choice(self._held).symbol
+        symbol = self._chance.choice(self._ours).symbol
         lots = self._chance.randint(1, 5)
         self._trade(symbol, "SELL", lots * self._venue.day.contracts[symbol].lot_size)
         return True
@@ -242,10 +253,17 @@ class Moments:
         return True
 
     def _order(self) -> bool:
-        symbol = self._chance.choice(sorted(self._venue.day.contracts))
+        """Somebody's own order, mostly where the bot trades; some rest, some fill."""
+        contracts = self._venue.day.contracts
+        busy = sorted({order.symbol for order in self._alive})
+        nearby = busy and self._chance.random() < 0.7
+        symbol = self._chance.choice(busy if nearby else sorted(contracts))
         ltp = self._venue.market.by_symbol[symbol].last
-        lot = self._venue.day.contracts[symbol].lot_size
-        self._trade(symbol, "BUY", lot, price=_times(ltp, 0.5) / 100)
+        quantity = self._chance.randint(1, 3) * contracts[symbol].lot_size
+        side = self._chance.choice(("BUY", "BUY", "SELL"))
+        factor = self._chance.choice((0.5, 0.8, 1.1))
+        price = _times(ltp, factor if side == "BUY" else 1 / factor) / 100
+        self._trade(symbol, side, quantity, price=price)
         return True
 
     def _trade(self, symbol: str, side: str, quantity: int, price: float = 0.0) -> None:

@@ -75,7 +75,7 @@ class Troubles:
         self._venue, self._stream = venue, stream
         self._odds, self._chance, self._later = odds, chance, later
         self._books = BookLies(venue, odds, chance)
-        self._stalled = chance.choice(sorted(venue.day.contracts)).encode()
+        self._stalled: bytes | None = None
         venue.exchange.refusal_at_trigger = self._refusal_at_trigger
         stream.refuses_mode = self._refuses_mode
 
@@ -115,6 +115,10 @@ class Troubles:
         odds, chance = self._odds, self._chance
         if odds.during("gateway_down") or odds.during("gateway_hangs"):
             return
+        for name in ("stream_silent", "token_dead"):
+            if odds.during(name):
+                odds.count(name)
+                return
         if _UPDATE in message:
             if odds.strikes("updates_lost"):
                 return
@@ -124,18 +128,29 @@ class Troubles:
                 self._later(chance.uniform(0, 60), lambda: post(message))
                 return
         elif _PRICE in message:
-            for name in ("stream_silent", "token_dead"):
-                if odds.during(name):
-                    odds.count(name)
-                    return
-            if odds.during("symbol_stalled") and self._stalled in message:
-                odds.count("symbol_stalled")
+            if self._stalls(message):
                 return
             if chance.random() < 0.02:
                 self.ticks.append(message)
             if _OPTION in message:
                 message = self._misquoted(message)
         post(message)
+
+    def _stalls(self, message: bytes) -> bool:
+        """Whether it is a price of the one symbol whose prices have stopped: one that matters, if any."""
+        if not self._odds.during("symbol_stalled"):
+            self._stalled = None
+            return False
+        if self._stalled is None:
+            books = self._venue.books
+            busy = {order.symbol for order in books.orders.values() if not order.over}
+            busy |= {held.symbol for held in books.positions.values() if held.quantity}
+            symbols = sorted(busy) or sorted(self._venue.day.contracts)
+            self._stalled = self._chance.choice(symbols).encode()
+        if self._stalled not in message:
+            return False
+        self._odds.count("symbol_stalled")
+        return True
 
     def _misquoted(self, message: bytes) -> bytes:
         if self._odds.strikes("index_on_option"):

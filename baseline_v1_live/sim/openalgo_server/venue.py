@@ -80,6 +80,8 @@ class Venue:
         # Without latency every answer is there at once and becomes the HTTP reply.
         model = replace(model or ExchangeModel(), latency_ms=0)
         self.exchange = Exchange(day.contracts, model)
+        # Whether anything trades; while it does not, orders rest.
+        self.trades: Callable[[], bool] = lambda: True
         # What becomes of a row of the tape before it is played; None for one that is left out.
         self.bend: Callable[[TapeRow], TapeRow | None] = lambda row: row
         self._random = random.Random(seed)
@@ -206,7 +208,7 @@ class Venue:
             limit_price_paise=0 if market else order.price_paise,
         )
         self._send(command, order)
-        if self.profile.fills_at_placement:
+        if self.profile.fills_at_placement and self.trades():
             self.exchange.match_now(order.exchange_id, self.now_ms)
             self._absorb(None)
         return order
