@@ -83,7 +83,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble("updates_twice", _M, "order updates come twice"),
     Trouble("updates_shuffled", _M, "order updates come late and out of order"),
     Trouble("stream_cut", _A, "the stream is cut"),
-    Trouble("stream_silent", _P, "the stream stays connected and sends no prices", (5, 120)),
+    Trouble("stream_silent", _P, "the stream stays connected and tells of nothing", (5, 120)),
     Trouble("symbol_stalled", _P, "one symbol's prices stop", (60, 400)),
     Trouble("depth_refused", _R, "a subscription with bid and ask is refused"),
     Trouble("no_quotes", _M, "a price comes without bid and ask"),

@@ -136,7 +136,7 @@ def draw(
     chance = random.Random(f"plan of {seed}")
     names = _drawn(chance, allowed) if alone is None else (alone,)
     full_size = full_size or seed % FULL_SIZE_EVERY == FULL_SIZE_EVERY - 1
-    minutes, last_entry, square_off = (375, 345, 360) if full_size else (40, 27, 31)
+    minutes, last_entry, square_off = (375, 345, 360) if full_size else (42, 27, 31)
     heal_ms = square_off * MINUTE_MS + chance.randrange(*_HEALS_MS)
     often = (_ALONE_TIMES if alone else 1) * (_FULL_SIZE_TIMES if full_size else 1)
     drawn = _Drawn(chance, square_off * MINUTE_MS, heal_ms, often)

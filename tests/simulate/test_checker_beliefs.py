@@ -313,6 +313,23 @@ def test_a_position_at_the_hard_cut_is_said(held: bool, reachable: bool, lawful:
     assert (HardCut.FLAT not in played(story)) is lawful
 
 
+def test_nobody_is_flat_at_a_hard_cut_in_a_halt() -> None:
+    """The market stood still within the minute before: nothing could be closed."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.stop()
+        cut, cut_ms = scene.checker._cut, scene.world.now_ms + 50_000
+        await scene.wait(30)
+        scene.world.venue.trades = lambda: False
+        cut.look(cut_ms)
+        scene.world.venue.trades = lambda: True
+        await scene.wait(25)
+        cut.look(cut_ms)
+
+    assert played(story) == set()
+
+
 def test_an_order_of_ours_that_works_at_the_hard_cut_is_said() -> None:
     """Flat is not enough; somebody else's order may stay."""
 

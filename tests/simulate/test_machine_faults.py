@@ -13,7 +13,7 @@ import pytest
 from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.clock import SimulatedClock, set_time
 from baseline_v1_live.simulate.loop import run_simulated
-from baseline_v1_live.simulate.plan import Moment, draw
+from baseline_v1_live.simulate.plan import Moment, Window, draw
 from baseline_v1_live.simulate.seed import Log, Trial, play
 
 BUSY_S = 5.0
@@ -66,6 +66,26 @@ def test_every_strike_is_told_once(tmp_path: Path) -> None:
 
     assert with_chaos(tmp_path, 1, tell) == {"order_by_hand": 1, "stream_cut": 2}
     assert heard == ["order_by_hand", "stream_cut", "stream_cut"]
+
+
+def test_a_trouble_that_lasts_strikes_once(tmp_path: Path) -> None:
+    """However many calls it spoils; the next time it comes is another strike."""
+    plan = msgspec.structs.replace(
+        draw(1, ()),
+        windows=(Window("rate_limited", 0, 40_000), Window("rate_limited", 50_000, 60_000)),
+    )
+
+    async def story() -> int:
+        trial = Trial(plan, Path("state"), Log())
+        for _ in range(20):
+            if trial.chaos.during("rate_limited"):
+                trial.chaos.count("rate_limited")
+            await asyncio.sleep(5)
+            trial.world.venue.now_ms = trial.world.now_ms
+        return trial.chaos.fired["rate_limited"]
+
+    with chdir(tmp_path):
+        assert run_simulated(story()) == 2
 
 
 def test_a_clock_notices_that_the_machines_time_was_set() -> None:

@@ -115,10 +115,8 @@ class Troubles:
         odds, chance = self._odds, self._chance
         if odds.during("gateway_down") or odds.during("gateway_hangs"):
             return
-        for name in ("stream_silent", "token_dead"):
-            if odds.during(name):
-                odds.count(name)
-                return
+        if self._silent(message):
+            return
         if _UPDATE in message:
             if odds.strikes("updates_lost"):
                 return
@@ -135,6 +133,15 @@ class Troubles:
             if _OPTION in message:
                 message = self._misquoted(message)
         post(message)
+
+    def _silent(self, message: bytes) -> bool:
+        """Whether it is news, and the stream answers its client and tells of nothing."""
+        if _UPDATE in message or _PRICE in message:
+            for name in ("stream_silent", "token_dead"):
+                if self._odds.during(name):
+                    self._odds.count(name)
+                    return True
+        return False
 
     def _stalls(self, message: bytes) -> bool:
         """Whether it is a price of the one symbol whose prices have stopped: one that matters, if any."""

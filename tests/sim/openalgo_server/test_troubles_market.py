@@ -127,6 +127,57 @@ def test_order_updates_are_lost_or_doubled(name: str, copies: int) -> None:
     play(story, speed=60, open_at=None, start_ms=at(9, 30))
 
 
+@pytest.mark.parametrize("name", ["stream_silent", "token_dead"])
+def test_a_silent_stream_tells_of_no_order_either(name: str) -> None:
+    """It is connected and answers a ping, and that is all."""
+
+    async def story(gateway: Gateway) -> None:
+        socket = await listener(gateway)
+        await gateway.sim("fault", name=name)
+        gateway.server.venue.place(_sale(gateway))
+        updates = await heard(socket, "order_update")
+        updates += await heard(socket, "market_data")
+
+        assert updates == []
+
+    play(story, speed=60, open_at=None, start_ms=at(9, 30))
+
+
+def _sale(gateway: Gateway) -> dict[str, Any]:
+    return {
+        "strategy": "baseline", "symbol": gateway.call, "exchange": "NFO", "action": "SELL",
+        "quantity": gateway.lot, "pricetype": "MARKET", "product": "MIS", "price": 0.0,
+        "trigger_price": 0.0,
+    }  # fmt: skip
+
+
+def test_the_symbol_that_stalls_is_one_that_matters() -> None:
+    """Where something works or is held, its prices stop, and those of no other symbol."""
+
+    async def story(gateway: Gateway) -> None:
+        socket = await gateway.http.ws_connect(gateway.server.ws_url)
+        for message in (
+            {"action": "authenticate", "api_key": KEY},
+            {"action": "subscribe", "symbol": gateway.call, "exchange": "NFO", "mode": 3},
+            {"action": "subscribe", "symbol": gateway.put, "exchange": "NFO", "mode": 3},
+        ):
+            await socket.send_json(message)
+            await socket.receive_json()
+        await gateway.placed()
+        await gateway.sim("fault", name="symbol_stalled")
+        await heard(socket, "market_data")
+        seen: set[str] = set()
+        for _ in range(300):
+            await asyncio.sleep(0.02)
+            seen |= {message["symbol"] for message in await heard(socket, "market_data")}
+            if seen:
+                break
+
+        assert seen == {gateway.put}
+
+    play(story, speed=60, open_at=None, start_ms=at(9, 30))
+
+
 def test_an_option_is_shown_at_the_level_of_the_index() -> None:
     """On the stream and in a quote; the exchange goes on trading at its own price."""
 
@@ -213,6 +264,22 @@ def test_a_halt_stops_every_price() -> None:
 
         assert still == before
         assert gateway.server.venue.market.by_symbol[gateway.call].at_ms > before
+
+    play(story)
+
+
+def test_an_order_in_a_halt_waits_for_the_market() -> None:
+    """At a gateway that fills market orders at once, too: it rests, and fills when trade goes on."""
+
+    async def story(gateway: Gateway) -> None:
+        await gateway.sim("fault", name="halt")
+        orderid = await gateway.placed()
+        halted = (await gateway.status(orderid))["order_status"]
+        await gateway.sim("fault", name="none")
+        await gateway.advance(9, 35)
+
+        assert halted == "open"
+        assert (await gateway.status(orderid))["order_status"] == "complete"
 
     play(story)
 
