@@ -21,23 +21,20 @@ from tools.reliability_numbers import stamp_now
 
 
 class Size(NamedTuple):
-    """Days of any faults, of none, of each fault alone, for each bug; each how manieth place has a kill;
-    days with kills at random.
+    """Days of any faults, of none, of each fault alone, for each bug; days with kills at random. Both
+    sizes have a kill at every place.
     """
 
     days: int
     control: int
     alone: int
     mutant_days: int
-    every_place: int
     random_kills: int
 
 
 SIZES = {
-    "small": Size(days=200, control=20, alone=1, mutant_days=40, every_place=20, random_kills=5),
-    "full": Size(
-        days=10_000, control=200, alone=20, mutant_days=200, every_place=1, random_kills=1_000
-    ),
+    "small": Size(days=200, control=20, alone=1, mutant_days=40, random_kills=5),
+    "full": Size(days=5_000, control=200, alone=5, mutant_days=200, random_kills=200),
 }
 # So that no file of results becomes too large.
 _DAYS_A_FILE = 1_000
@@ -90,7 +87,7 @@ def measure_days(runner: Runner, size: Size) -> list[str]:
 def measure_kills(runner: Runner, size: Size) -> list[str]:
     """Killed processes."""
     module = "tools.reliability_process"
-    places = runner.run(module, "--all", "--every", str(size.every_place))
+    places = runner.run(module, "--all")
     chance = runner.run(module, "--random", str(size.random_kills))
     return ["--places", str(places), "--random", str(chance)]
 

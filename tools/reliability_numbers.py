@@ -251,12 +251,14 @@ class RawKills(msgspec.Struct, frozen=True, kw_only=True):
     restart_p50_s: float | None
     restart_max_s: float | None
     violations: tuple[RawDayOfKills, ...]
+    places: int = 0
     troubles: tuple[RawTrouble, ...] = ()
 
 
 class KillsRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Days of real processes that are killed. ``restart_*``: real seconds from a start after a kill to
-    books that are read and compared. ``troubles`` says of each what came of it.
+    """Days of real processes that are killed. ``restart_*``: real seconds from a start after a kill until
+    the bot may trade again. ``places`` is how many different ones the day has, 0 for kills at random;
+    ``troubles`` says of each what came of it.
     """
 
     stamp: Stamp
@@ -267,6 +269,7 @@ class KillsRun(msgspec.Struct, frozen=True, kw_only=True):
     restart_max_s: float | None
     violations: tuple[str, ...]
     troubles: dict[str, str]
+    places: int = 0
 
 
 def read_kills(path: Path, stamp: Stamp) -> KillsRun:
@@ -289,6 +292,7 @@ def read_kills(path: Path, stamp: Stamp) -> KillsRun:
         restart_max_s=raw.restart_max_s,
         violations=tuple(f"{one.day}: {'; '.join(one.what)[:200]}" for one in raw.violations),
         troubles=troubles,
+        places=raw.places,
     )
 
 

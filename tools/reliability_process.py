@@ -35,11 +35,11 @@ def main() -> None:
     args = _arguments()
     since_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="reliability-"))
-    kills, wrong = _plan(args, folder)
+    kills, places, wrong = _plan(args, folder)
     outcomes = _side_by_side(args.jobs, [_day(folder, number, k) for number, k in enumerate(kills)])
     troubles = _troubles(folder, args.jobs) if args.all else []
     result = {
-        "places": len(kills) if args.all else 0,
+        "places": places,
         **_summary(outcomes),
         "troubles": troubles,
         "took_s": round(time.monotonic() - since_s, 1),
@@ -79,13 +79,15 @@ def _arguments() -> argparse.Namespace:
     return args
 
 
-def _plan(args: argparse.Namespace, folder: Path) -> tuple[list[list[Kill]], list[str]]:
-    """The kills of each day, and what was wrong with the days that were surveyed for their places."""
+def _plan(args: argparse.Namespace, folder: Path) -> tuple[list[list[Kill]], int, list[str]]:
+    """The kills of each day, how many places the day has, and what was wrong with the days that were
+    surveyed for them.
+    """
     kills = [at_random(random.Random(args.seed + n)) for n in range(args.random)]
     if args.place:
         kills.append([Kill(args.place, outage_ms=args.outage * 1000)])
     if not args.all:
-        return kills, []
+        return kills, 0, []
     places: dict[str, None] = {}
     wrong: list[str] = []
     for number in range(_SURVEYS):
@@ -93,7 +95,7 @@ def _plan(args: argparse.Namespace, folder: Path) -> tuple[list[list[Kill]], lis
         places.update(dict.fromkeys(found))
         wrong += problems
     print(f"{len(places)} places: {dict(Counter(name.rsplit(' ', 1)[0] for name in places))}")
-    return [[kill] for kill in at_places(places)][:: args.every] + kills, wrong
+    return [[kill] for kill in at_places(places)][:: args.every] + kills, len(places), wrong
 
 
 def _day(folder: Path, number: int, kills: Sequence[Kill]) -> Callable[[], Outcome]:
@@ -172,7 +174,7 @@ def _summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _told(result: dict[str, Any]) -> str:
     p50, most = result["restart_p50_s"], result["restart_max_s"]
-    restarts = f"reconciled again after {p50} s, at most {most} s, of real time; " if p50 else ""
+    restarts = f"enabled again after {p50} s, at most {most} s, of real time; " if p50 else ""
     return (
         f"{result['days']} days, {result['kills']} kills, {result['not_reached']} not reached; "
         f"{restarts}{len(result['violations'])} violations; {result['took_s']} s"

@@ -250,15 +250,16 @@ def _killed(runs: dict[str, numbers.KillsRun]) -> str:
         return "### Killed processes\n\nNot measured yet.\n"
     text = (
         "### Killed processes\n\n"
-        "| days of | measured | days | kills | not reached | from a start after a kill to books that are "
-        "compared | violations |\n|---|---|---|---|---|---|---|\n"
+        "| days of | measured | places of a day | days | kills | not reached | from a start after a kill "
+        "until it may trade | violations |\n|---|---|---|---|---|---|---|---|\n"
     )
     for kind, words in _KILLS.items():
         if kind in runs:
             run = runs[kind]
             took = f"median {run.restart_p50_s} s, longest {run.restart_max_s} s"
             text += (
-                f"| {words} | {_stamp(run.stamp)} | {run.days:,} | {run.kills:,} | {run.not_reached:,} "
+                f"| {words} | {_stamp(run.stamp)} | {run.places or 'any'} | {run.days:,} "
+                f"| {run.kills:,} | {run.not_reached:,} "
                 f"| {took if run.restart_p50_s is not None else ''} | {len(run.violations):,} |\n"
             )
     troubles = {name: came for run in runs.values() for name, came in run.troubles.items()}

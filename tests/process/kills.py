@@ -71,7 +71,7 @@ def _play(desk: ShortDesk, kills: Sequence[Kill], outcome: Outcome) -> None:
         if number and took_s is not None:
             outcome.restarts_s.append(took_s)
             if took_s > RESTART_MAX_S:
-                outcome.violations.append(f"reconciled {took_s:.1f} s after its start")
+                outcome.violations.append(f"enabled {took_s:.1f} s after its start")
         if kill.at_ms and desk.wait_until(kill.at_ms, bot):
             bot.stop(signal.SIGKILL)
         if desk.finish(bot):

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from baseline_v1_live.core.engine import TradingState
+from baseline_v1_live.runtime.control_client import ControlClient, ControlError
 from baseline_v1_live.sim.openalgo_server.cover import duplicate_entries, naked_intervals
 from tests.live.process_desk import EXPIRY_AND_ATM, Program, ServedDesk
 from tests.process.killed_bot import KILL_AT, PLACES
@@ -56,7 +58,6 @@ _SLOW, _LOOK_S = 20.0, 0.55
 _ENTRIES_S = 5.0
 BARE_MAX_MS = 5_000
 ENDS_WITHIN_S = 120.0
-_ENABLED = "read and compared"
 _STATUS = {"filled": "complete", "cancelled": "cancelled", "rejected": "rejected"}
 
 
@@ -183,10 +184,21 @@ class ShortDesk(ServedDesk):
         self.paced_s = time.monotonic()
 
     def wait_until_enabled(self, bot: Program, since_s: float) -> float | None:
-        """Real seconds from an instant until the bot has reconciled; None when it ended before."""
-        if self._while_running(bot, lambda: _ENABLED in bot.said, "reconciled"):
+        """Real seconds from an instant until the bot may trade, or until it has compared the books when
+        the day's trade is over; None when it ended before.
+        """
+        if self._while_running(bot, self._enabled, "enabled"):
             return time.monotonic() - since_s
         return None
+
+    def _enabled(self) -> bool:
+        try:
+            status = ControlClient(self.state).status()
+        except ControlError:
+            return False
+        return status.state == TradingState.ENABLED or (
+            status.reconciled and status.day_exit_reason is not None
+        )
 
     # ------------------------------------------------------------ what is wrong
 
