@@ -25,6 +25,7 @@ from tests.process.troubles import (
     full_disk,
     locked,
     starts_at_once,
+    told_to_stop,
     zones,
 )
 
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.slow
 Days = dict[str, Future[list[str]]]
 DAYS: dict[str, Callable[[Path], list[str]]] = {
     "zones": partial(zones, names=ZONES[1:]),
+    "stop": partial(told_to_stop, hangs=False),
+    "stop, hangs": partial(told_to_stop, hangs=True),
     "starts": partial(starts_at_once, count=3),
     "limit": partial(full_disk, how="limit"),
     "tmpfs": partial(full_disk, how="tmpfs"),
@@ -67,6 +70,12 @@ def test_a_full_disk_stops_entries_and_nothing_else(days: Days, how: str) -> Non
 def test_a_journal_that_is_locked_for_a_moment_changes_nothing(days: Days) -> None:
     """Another process keeps it for a tenth of a second around a sale: all is covered and stored."""
     assert days["locked"].result() == []
+
+
+@pytest.mark.parametrize("name", ["stop", "stop, hangs"])
+def test_a_bot_that_is_told_to_stop_ends_within_ten_seconds(days: Days, name: str) -> None:
+    """What it holds stays covered by its stops, and the next one brings the day to its end."""
+    assert days[name].result() == []
 
 
 @pytest.mark.parametrize("damage", ["bytes flipped", "file truncated"])

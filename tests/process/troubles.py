@@ -307,6 +307,44 @@ def _in_zone(folder: Path, tz: str) -> tuple[dict[str, Any], list[str]]:
         return told, wrong + desk.violations()
 
 
+# ---------------------------------------------------------------- told to stop
+
+_STOPS_WITHIN_S = 10.0
+
+
+def told_to_stop(folder: Path, *, hangs: bool) -> list[str]:
+    """SIGTERM while it holds and an entry rests, at a gateway that answers or one that hangs: it ends
+    within the 10 s that a supervisor gives it, what it holds stays covered, and another one goes on.
+    """
+    with short_day(folder) as desk:
+        bot = desk.bot()
+        wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
+        desk.pause()
+        if hangs:
+            desk.fault("gateway_hangs")
+        code, took_s = bot.stop(signal.SIGTERM)
+        if hangs:
+            desk.fault("none")
+        if took_s > _STOPS_WITHIN_S:
+            wrong.append(f"ended {took_s:.1f} s after SIGTERM")
+        # 4 says that the end of an entry could not be proven.
+        if code != (4 if hangs else 0):
+            wrong.append(f"ended with {code}: {bot.words()}")
+        if set(desk.held()) != desk.resting("BUY"):
+            wrong.append(f"held {desk.held()}, stops in {desk.resting('BUY')}")
+        if not hangs and desk.resting("SELL"):
+            wrong.append(f"entries left working: {desk.resting('SELL')}")
+        now_ms = desk.now_ms()
+        desk.busy.append((now_ms, now_ms + 6_000))
+        desk.resume()
+
+        again = desk.bot()
+
+        if not desk.finish(again):
+            wrong.append(f"ended with {again.code()}: {again.words()}")
+        return wrong + desk.violations()
+
+
 # What the whole programme tries, by its name.
 TROUBLES: dict[str, Callable[[Path], list[str]]] = {
     "20 starts at once": partial(starts_at_once, count=20),
@@ -315,5 +353,7 @@ TROUBLES: dict[str, Callable[[Path], list[str]]] = {
     "full disk, room again": partial(full_disk, how="limit", resumes=True),
     "journal locked 60 s": partial(locked, seconds=60),
     **{f"journal damaged, {name}": partial(damaged, damage=name) for name in DAMAGES},
+    "told to stop": partial(told_to_stop, hangs=False),
+    "told to stop at a gateway that hangs": partial(told_to_stop, hangs=True),
     "time zones": zones,
 }
