@@ -23,7 +23,7 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "acceptance_late": (1.0, _OFTEN),
     "answer_lost": (1.5, _OFTEN),
     "request_lost": (1.5, _OFTEN),
-    "orders_forbidden": (2.0, ()),
+    "orders_forbidden": (3.0, ()),
     "gap_over_stop": (2.0, ()),
     "old_ticks": (1.5, ()),
     "cut_json": (1.0, _OFTEN),
@@ -45,10 +45,10 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "halt": (1.5, ()),
     "gateway_down": (1.3, ()),
     "garbage_ticks": (1.3, ()),
-    "margin_short": (1.5, ()),
+    "margin_short": (2.5, ()),
     "kill_switch": (3.5, ()),
     "broker_square_off": (3.5, ()),
-    "broker_sweep": (7.0, ()),
+    "broker_sweep": (8.0, ()),
     "lane_full": (8.0, ()),
     "paused": (2.0, ()),
     "terminated": (1.5, ()),
@@ -68,6 +68,8 @@ _ENDS_MAX = {
     "journal_damaged": 2,
 }
 _ENDS_BETWEEN = (0.4, 0.9)
+# This one needs entries that rest.
+_ENTERS_BETWEEN = {"lane_full": (0.15, 0.7)}
 # Every third of them races our own square-off.
 _RACES, _RACE_MS = 1 / 3, (-90 * SECOND_MS, 120 * SECOND_MS)
 # Most days are healed around the square-off, some after the hard cut only.
@@ -196,9 +198,11 @@ class _Drawn:
         if name in _ENDS_MAX:
             times = chance.randint(1, _ENDS_MAX[name])
             ends_ms = min(self._square_off_ms, self._heal_ms)
-            first_ms, last_ms = (round(part * ends_ms) for part in _ENDS_BETWEEN)
+            between = _ENTERS_BETWEEN.get(name, _ENDS_BETWEEN)
+            first_ms, last_ms = (round(part * ends_ms) for part in between)
             race_ms = [self._square_off_ms + ms for ms in _RACE_MS]
-            if race_ms[0] < self._heal_ms and chance.random() < _RACES:
+            races = race_ms[0] < self._heal_ms and name not in _ENTERS_BETWEEN
+            if races and chance.random() < _RACES:
                 first_ms, last_ms = race_ms[0], min(race_ms[1], self._heal_ms)
         for _ in range(times):
             at_ms = chance.randrange(first_ms, last_ms)
