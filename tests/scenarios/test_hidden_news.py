@@ -81,6 +81,43 @@ def test_news_of_other_symbols_and_of_before_has_no_books_read() -> None:
     assert len(desk.of(TakeSnapshot)) == read
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_fill_after_a_proven_cancellation_is_protected_in_time(again: bool) -> None:
+    """Nothing works or is held, and nobody tells that the cancelled entry filled after all: the books
+    are read as often as while it worked, also by the next process.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.say("pause")
+    desk.advance(2)
+    desk.cancelled("entry-0001")
+    if again:
+        desk.restart()
+    just_read(desk)
+    desk.take()
+    desk.fill("entry-0001", 650, 129.95, heard=False)
+    desk.advance(3)
+
+    assert STOP in desk.take()
+
+
+def test_a_cancellation_of_long_ago_surprises_nobody() -> None:
+    """A minute after the last order ended the books are read at their quiet pace."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.say("pause")
+    desk.advance(2)
+    desk.cancelled("entry-0001")
+    desk.advance(60)
+    just_read(desk)
+    read = len(desk.of(TakeSnapshot))
+    desk.advance(7.9)
+
+    assert len(desk.of(TakeSnapshot)) == read
+
+
 def test_a_part_bought_by_hand_shrinks_the_cover_although_a_stop_is_lost() -> None:
     """A stop is lost, another covers, somebody buys back 130 by hand: the stop shrinks in time."""
     desk = Desk()
