@@ -209,7 +209,8 @@ class Reconciler:
         held = {position.symbol for position in self.positions.open.values()}
         orders = self.orders.orders.values()
         for row in snapshot.orders:
-            self.orders.hear_id(row.broker_order_id)
+            terms = (row.quantity, row.trigger_price_paise, row.limit_price_paise)
+            self.orders.hear_id(row.broker_order_id, terms)
         for trade in snapshot.trades:
             self.orders.hear_id(trade.broker_order_id)
         open_short = {symbol: self.positions.open_short(symbol) for symbol in held}
@@ -224,6 +225,7 @@ class Reconciler:
             is_open=self.orders.is_open,
             is_traded=self.orders.contracts.__contains__,
             heard=self.orders.heard,
+            first_terms=self.orders.first_terms,
         )
         self.foreign.forget(findings, self.unclear)
         self._doubted, self.positions.doubtful = self.positions.doubtful, {}
