@@ -126,10 +126,9 @@ class PositionTracker(PositionBook):
             return
         self._cancel_all(position, Purpose.CORRECTION, "no longer long")
         exit_target = self._exit_target(position)
-        # What a lost exit was to close is covered again, except from square-off on: no stop then.
-        bare = 0
-        if self.day_exit_reason != SQUARE_OFF:
-            bare = min(self.orders.unseen_exits(position.position_id), exit_target)
+        if exit_target:
+            self._back_off_after_refusals(position)
+        bare = self._bare(position, exit_target)
         covered = self._adjust_stop(position, open_quantity - exit_target + bare)
         if exit_target and covered:
             self._buy_back(position, exit_target)
@@ -146,6 +145,19 @@ class PositionTracker(PositionBook):
         staged = position.stages * stage_part(original, position.lot_size, self.rules)
         parts = position.trim_quantity + max(staged - position.staged_quantity, 0)
         return min(parts, position.open_quantity)
+
+    def _bare(self, position: Position, exit_target: int) -> int:
+        """Units to be bought back that a stop covers meanwhile: their exit got lost, or was refused so
+        often that the next one waits. From the square-off on there is no stop.
+        """
+        if self.day_exit_reason == SQUARE_OFF:
+            return 0
+        bare = self.orders.unseen_exits(position.position_id)
+        refused = position.exit_attempts >= self.rules.exit_tries
+        if refused and self.orders.now_ms < position.exit_due_ms:
+            exits = self.orders.live_of(position.position_id, Purpose.EXIT)
+            bare += max(exit_target - sum(order.remaining for order in exits), 0)
+        return min(bare, exit_target)
 
     def _trim_after_entry(self, position: Position) -> None:
         """Once, when the entry is over: whole lots whose risk exceeds R are to be bought back."""
@@ -285,8 +297,8 @@ class PositionTracker(PositionBook):
             why = f"{stop.state} by the broker ({stop.message or 'no reason given'})"
             self._count_stop_failure(position, why)
             if position.stop_failures > 1:
-                # Wanted again only where an exit got lost. Refused at once each time, stops would use
-                # up all order messages that the next exit needs; one that rested for a while does not.
+                # Wanted again only where an exit got lost or is refused. Refused at once each time, stops
+                # would use up all order messages that the next exit needs; one that rested does not.
                 position.stop_due_ms = stop.placed_at_ms + self.rules.exit_retry_late_ms
 
     def _count_stop_failure(self, position: Position, why: str) -> None:
@@ -306,7 +318,6 @@ class PositionTracker(PositionBook):
     def _buy_back(self, position: Position, target: int) -> None:
         """Buy what is neither bought nor reserved by an exit that may still fill."""
         exits = self.orders.live_of(position.position_id, Purpose.EXIT)
-        self._back_off_after_refusals(position)
         # What the newest snapshot misses at the broker is not bought until the next one decides.
         doubtful = max(self.doubtful.get(position.symbol, 0), 0)
         live = sum(order.remaining for order in exits)

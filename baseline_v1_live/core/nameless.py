@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from baseline_v1_live.core.messages import BrokerOrder, OrderType, SnapshotTaken
-from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order import Order, Terms
 
 # A row's time is the broker's, in whole seconds and by another clock, and for some brokers it is that of
 # the order's last change. Where prices tell orders apart, it decides little.
@@ -23,7 +23,8 @@ class Nameless:
     """Matches orders without a broker's id with the rows and trades of one snapshot.
 
     ``orders`` are all orders of the session in the order of their placement, ``heard`` how many of them
-    there were when a broker's id was first heard. ``known`` are the ids that have an order of ours.
+    there were when a broker's id was first heard, ``first_terms`` what it was told with then: somebody
+    may have changed the order since. ``known`` are the ids that have an order of ours.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Nameless:
         orders: Sequence[Order],
         snapshot: SnapshotTaken,
         heard: Mapping[str, int],
+        first_terms: Mapping[str, Terms],
         horizon_ms: int,
     ) -> None:
         self.known = {order.broker_order_id for order in orders if order.broker_order_id}
@@ -38,6 +40,7 @@ class Nameless:
         self._placed = {order.order_id: number for number, order in enumerate(orders)}
         self._snapshot = snapshot
         self._heard = heard
+        self._first_terms = first_terms
         self._horizon_ms = horizon_ms
 
     def rows(self, order: Order) -> list[BrokerOrder]:
@@ -99,7 +102,11 @@ class Nameless:
         return at_ms - order.placed_at_ms
 
     def _fits(self, order: Order, row: BrokerOrder, *, timed: bool = True) -> bool:
-        if (row.symbol, row.side, row.quantity) != (order.symbol, order.side, order.quantity):
+        if (row.symbol, row.side) != (order.symbol, order.side):
+            return False
+        shown = (row.quantity, row.trigger_price_paise, row.limit_price_paise)
+        terms = {shown, self._first_terms.get(row.broker_order_id, shown)}
+        if order.quantity not in {quantity for quantity, _, _ in terms}:
             return False
         if self._was_there(order, row.broker_order_id):
             return False
@@ -110,8 +117,5 @@ class Nameless:
             return in_time and row.order_type in (OrderType.MARKET, OrderType.LIMIT)
         if after_ms < -_MATCH_EARLY_PRICED_MS:
             return False
-        return (row.order_type, row.trigger_price_paise, row.limit_price_paise) == (
-            order.order_type,
-            order.trigger_price_paise,
-            order.limit_price_paise,
-        )
+        sent = (order.quantity, order.trigger_price_paise, order.limit_price_paise)
+        return row.order_type is order.order_type and sent in terms

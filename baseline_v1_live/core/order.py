@@ -16,6 +16,8 @@ from baseline_v1_live.core.order_states import (
 
 # The reason of an order that was not placed by this state of the bot, and is looked after all the same.
 STRAY = "found at the broker"
+# Quantity (units), trigger and limit price (paise).
+Terms = tuple[int, int, int]
 
 
 class Change(msgspec.Struct, kw_only=True):

@@ -66,6 +66,8 @@ class OrderBook:
         self.changed: dict[str, Order] = {}
         self.orders: dict[str, Order] = {}
         self.live_symbols: frozenset[str] = frozenset()
+        # When the newest of those that are over ended.
+        self.ended_ms = 0
         self._fills: list[FillDelta] = []
         self._live: dict[str, Order] = {}
         self._by_broker_id: dict[str, Order] = {}
@@ -174,6 +176,7 @@ class OrderBook:
             self._live[order.order_id] = order
         else:
             self._live.pop(order.order_id, None)
+            self.ended_ms = max(self.ended_ms, order.closed_at_ms or 0)
         self.live_symbols = frozenset(live.symbol for live in self._live.values())
 
     def _name(self, order: Order, broker_order_id: str) -> None:

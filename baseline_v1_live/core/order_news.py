@@ -21,7 +21,7 @@ from baseline_v1_live.core.messages import (
     Request,
     Side,
 )
-from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order import Order, Terms
 from baseline_v1_live.core.order_book import Prices
 from baseline_v1_live.core.order_requests import OrderRequests
 from baseline_v1_live.core.order_states import OrderInput, OrderState
@@ -48,10 +48,14 @@ class OrderNews(OrderRequests):
         # By the broker's id, how many orders of ours there were when it was first heard: later ones
         # cannot be the order behind it.
         self.heard: dict[str, int] = {}
+        # What it was first told with, whoever changes it later.
+        self.first_terms: dict[str, Terms] = {}
 
-    def hear_id(self, broker_order_id: str) -> None:
+    def hear_id(self, broker_order_id: str, terms: Terms | None = None) -> None:
         """An id of the broker is heard, from whatever source and whoever's it is."""
         self.heard.setdefault(broker_order_id, len(self.orders))
+        if terms is not None:
+            self.first_terms.setdefault(broker_order_id, terms)
 
     def on_sent(self, event: OrderSent) -> None:
         """The placement has left, and its answer does not come."""
@@ -199,7 +203,7 @@ class OrderNews(OrderRequests):
     # ------------------------------------------------------------ inside
 
     def _find(self, event: OrderUpdated | Filled) -> Order | None:
-        self.hear_id(event.broker_order_id)
+        self.hear_id(event.broker_order_id, _terms_told(event))
         order = self._by_broker_id.get(event.broker_order_id)
         if order is None and event.order_id is not None:
             order = self.orders.get(event.order_id)
@@ -296,3 +300,12 @@ class OrderNews(OrderRequests):
         else:
             order.change = None
             order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+
+
+def _terms_told(event: OrderUpdated | Filled) -> Terms | None:
+    if isinstance(event, Filled):
+        return None
+    quantity, trigger, limit = event.quantity, event.trigger_price_paise, event.limit_price_paise
+    return (
+        None if quantity is None or trigger is None or limit is None else (quantity, trigger, limit)
+    )

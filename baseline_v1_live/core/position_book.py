@@ -42,11 +42,12 @@ class PositionBook:
 
     @property
     def settled(self) -> bool:
-        """Whether all is flat and nothing was closed so lately that the books may still surprise."""
+        """Whether all is flat and nothing ended so lately that the books may still surprise: an order
+        may fill after its proven cancellation, and nobody may tell of it.
+        """
         since = self.orders.now_ms - self.rules.flip_window_ms
-        return self.flat and not any(
-            (position.closed_at_ms or 0) > since for position in self.positions.values()
-        )
+        closed = (position.closed_at_ms or 0 for position in self.positions.values())
+        return self.flat and max(self.orders.ended_ms, *closed, 0) <= since
 
     @property
     def all_realised(self) -> bool:

@@ -22,7 +22,7 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.nameless import Nameless
 from baseline_v1_live.core.net_positions import NetRead
-from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order import Order, Terms
 from baseline_v1_live.core.order_states import OrderState
 
 _PATIENCE = 3
@@ -159,6 +159,7 @@ def compare(
     is_open: Callable[[Order], bool],
     is_traded: Callable[[str], bool],
     heard: Mapping[str, int],
+    first_terms: Mapping[str, Terms],
 ) -> tuple[Finding, ...]:
     """All differences between our beliefs and a snapshot.
 
@@ -170,11 +171,11 @@ def compare(
     trades; and a purchase of ours that is over never hides a long.
     ``is_open`` says whether a row that calls an order open is believed, ``is_traded`` whether a symbol
     is one of our contracts, ``heard`` how many orders there were when an id of the broker was first
-    heard.
+    heard, ``first_terms`` what it was told with then.
     """
     all_orders = list(orders)
     untouched_ms = snapshot.asked_at_ms - grace_ms
-    nameless = Nameless(all_orders, snapshot, heard, horizon_ms)
+    nameless = Nameless(all_orders, snapshot, heard, first_terms, horizon_ms)
     filled = {o.symbol for o in all_orders if (o.filled_at_ms or 0) > untouched_ms}
     on_their_way = {
         order.symbol

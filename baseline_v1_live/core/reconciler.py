@@ -81,6 +81,7 @@ class Reconciler:
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
         self._afresh = False
+        self._strange_ms: int | None = None
         self.unclear: frozenset[str] = frozenset()
         self._read_before_ms = 0
         self._waiting_since_ms: int | None = None
@@ -101,10 +102,14 @@ class Reconciler:
 
     def _doubt_due_ms(self, last_asked_ms: int) -> int:
         """When what is in doubt is to be looked at again; never, when nothing is."""
-        soon_ms = last_asked_ms + self.rules.reconcile_doubt_ms
+        soon = self.rules.reconcile_doubt_ms
+        soon_ms = last_asked_ms + soon
         if self.foreign.looked_at or self.positions.doubtful:
             return soon_ms
         if self.strays.looked_at or self.missing.looked_at or self.ends.looked_at:
+            return soon_ms
+        if self._strange_ms is not None and self._strange_ms > last_asked_ms - soon:
+            # So soon after it was told of, an order's row may still show the status of another.
             return soon_ms
         sought = [o for o in self.orders.live() if o.purpose in (Purpose.STOP, Purpose.EXIT)]
         # An entry is looked for like them once it may have filled.
@@ -189,6 +194,7 @@ class Reconciler:
         waiting = any(order.unanswered for order in self.orders.live(symbol))
         traded = symbol in self.orders.contracts and not waiting
         if traded or self.positions.held(symbol) is not None:
+            self._strange_ms = self.orders.now_ms
             self.ask("an order of somebody else", afresh=True)
 
     def on_snapshot(self, snapshot: SnapshotTaken) -> None:
@@ -203,7 +209,8 @@ class Reconciler:
         held = {position.symbol for position in self.positions.open.values()}
         orders = self.orders.orders.values()
         for row in snapshot.orders:
-            self.orders.hear_id(row.broker_order_id)
+            terms = (row.quantity, row.trigger_price_paise, row.limit_price_paise)
+            self.orders.hear_id(row.broker_order_id, terms)
         for trade in snapshot.trades:
             self.orders.hear_id(trade.broker_order_id)
         open_short = {symbol: self.positions.open_short(symbol) for symbol in held}
@@ -218,6 +225,7 @@ class Reconciler:
             is_open=self.orders.is_open,
             is_traded=self.orders.contracts.__contains__,
             heard=self.orders.heard,
+            first_terms=self.orders.first_terms,
         )
         self.foreign.forget(findings, self.unclear)
         self._doubted, self.positions.doubtful = self.positions.doubtful, {}

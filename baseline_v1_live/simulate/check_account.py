@@ -87,6 +87,7 @@ class Ledger:
         self.on_order: Callable[[BookOrder], None] = lambda _: None
         self._world, self._on_change = world, on_change
         self._seen: dict[str, tuple[int, int]] = {}
+        self._expected: dict[tuple[str, str, int], tuple[str, int]] = {}
         self._listen()
 
     def symbol(self, name: str) -> Held:
@@ -101,6 +102,26 @@ class Ledger:
             if held.sure < 0:
                 held.sure = 0
                 self._on_change(name)
+
+    def expect(self, symbol: str, action: str, quantity: int, strategy: str, until_ms: int) -> None:
+        """The next order of ours like this counts as somebody else's (check_alike.py), if it comes by
+        ``until_ms``.
+        """
+        self._expected[symbol, action, quantity] = (strategy, until_ms)
+
+    def count_again(self, symbol: str) -> None:
+        """Whose an order of a symbol is has changed."""
+        held = self.symbol(symbol)
+        held.traded = held.sure = held.net = held.value_paise = 0
+        orders = [o for o in self._world.venue.books.orders.values() if o.symbol == symbol]
+        fills = [
+            (fill.at_ms, fill.trade_id, order, fill) for order in orders for fill in order.fills
+        ]
+        for _, _, order, fill in sorted(fills, key=lambda each: each[:2]):
+            held.take(order, fill.quantity, fill.value_paise)
+        for order in orders:
+            self.on_order(order)
+        self._on_change(symbol)
 
     def _listen(self) -> None:
         books, venue = self._world.venue.books, self._world.venue
@@ -122,6 +143,11 @@ class Ledger:
         held = self.symbol(order.symbol)
         if is_ours(order):
             self.forgotten.arrives(order)
+        if order.orderid not in self._seen and is_ours(order):
+            alike = (order.symbol, str(order.action), order.quantity)
+            strategy, until_ms = self._expected.pop(alike, ("", 0))
+            if self._world.now_ms <= until_ms:
+                order.strategy = strategy
         if order.over:
             held.live.pop(order.orderid, None)
         else:

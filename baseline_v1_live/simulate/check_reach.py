@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.simulate.chaos import BOOKS, ORDERS, Chaos
 from baseline_v1_live.simulate.observe import Call
@@ -18,7 +19,7 @@ from baseline_v1_live.simulate.world import World
 
 _SLOW_MS = 1_000
 # An exit without an answer reserves its quantity until the gateway's horizon and a few looks are over.
-_RESERVED_MS = 150_000
+RESERVED_MS = 150_000
 _TRIES_EVERY_MS = 10_000
 # A refused correction is sent again so late (docs/strategy.md, section 8).
 _SOLD_AGAIN_MS = 5_000
@@ -32,11 +33,14 @@ def asked(call: Call) -> Mapping[str, Any]:
     return body
 
 
-class _Reserved(NamedTuple):
+class Reserved(NamedTuple):
+    """An exit or a correction that has left and whose answer has not come."""
+
     sent_ms: int
     symbol: str
     action: str
     quantity: int
+    strategy: str
 
 
 class Reach:
@@ -48,7 +52,7 @@ class Reach:
         self.bot_down_ms = 0
         self._world, self._chaos = world, chaos
         self._pending: dict[Call, int] = {}
-        self._reserved: list[_Reserved] = []
+        self._reserved: list[Reserved] = []
         self._books_bad = False
         self._books_back_ms = self._books_tried_ms = 0
         self._good_of: dict[int, set[str]] = {}
@@ -121,11 +125,25 @@ class Reach:
         """Units of exits (``BUY``) or corrections (``SELL``) on their way, or whose answer got lost,
         which the exchange does not have: nobody may send them again before the gateway's horizon.
         """
-        self._reserved = [one for one in self._reserved if now - one.sent_ms <= _RESERVED_MS]
+        self._reserved = [one for one in self._reserved if now - one.sent_ms <= RESERVED_MS]
         return sum(
             one.quantity
             for one in self._reserved
             if (one.symbol, one.action) == (symbol, action) and not self._arrived(one)
+        )
+
+    def sent_alike(self, order: BookOrder) -> Reserved | None:
+        """What has left before an order came to the exchange, looks the same and has no answer."""
+        wanted = (order.symbol, order.action, order.quantity)
+        return next(
+            (
+                one
+                for one in self._reserved
+                if (one.symbol, one.action, one.quantity) == wanted
+                and one.sent_ms <= order.placed_ms
+                and order.pricetype in ("MARKET", "LIMIT")
+            ),
+            None,
         )
 
     def fine_since(self, since_ms: int, now: int) -> bool:
@@ -134,11 +152,14 @@ class Reach:
 
     # ------------------------------------------------------------ inside
 
-    def _reserved_by(self, call: Call, sent_ms: int) -> _Reserved:
+    def _reserved_by(self, call: Call, sent_ms: int) -> Reserved:
         body = asked(call)
-        return _Reserved(sent_ms, body["symbol"], body["action"], int(body["quantity"]))
+        quantity = int(body["quantity"])
+        return Reserved(
+            sent_ms, body["symbol"], body["action"], quantity, str(body.get("strategy", ""))
+        )
 
-    def _arrived(self, one: _Reserved) -> bool:
+    def _arrived(self, one: Reserved) -> bool:
         return any(
             (order.symbol, order.action, order.quantity) == (one.symbol, one.action, one.quantity)
             and order.pricetype in ("MARKET", "LIMIT")

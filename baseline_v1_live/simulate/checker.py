@@ -14,7 +14,15 @@ from pathlib import Path
 import msgspec
 
 from baseline_v1_live.core.engine import Engine
-from baseline_v1_live.core.messages import Command, Event, ModifyOrder, PlaceOrder, Purpose, Tick
+from baseline_v1_live.core.messages import (
+    Command,
+    Event,
+    ModifyOrder,
+    PlaceOrder,
+    Purpose,
+    SnapshotTaken,
+    Tick,
+)
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import Session
@@ -32,6 +40,7 @@ from baseline_v1_live.simulate.check_account import (
     is_entry,
     is_ours,
 )
+from baseline_v1_live.simulate.check_alike import Alike
 from baseline_v1_live.simulate.check_base import Findings, Lasting, Violation
 from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
@@ -82,6 +91,7 @@ class Checker:
         self.ledger = Ledger(world, self._account_changed)
         self.ledger.on_fill = self._filled
         self.ledger.on_order = lambda order: self._drift.changed(order.orderid)
+        self._alike = Alike(world, self.ledger, self.reach)
         self._cover = Cover(self._lasting, chaos, self.reach, self.ledger.forgotten)
         self._entries = Entries(self._lasting, rules)
         self._flips = Flips(self.findings, self.reach, self.ledger)
@@ -170,6 +180,8 @@ class Checker:
 
     def _check_step(self, engine: Engine, event: Event, commands: tuple[Command, ...]) -> None:
         self._wire.hear(engine, event, commands)
+        if isinstance(event, SnapshotTaken):
+            self._alike.look(engine)
         # What was decided before a person spoke, or before this step, is not its consequence.
         for command in commands:
             if isinstance(command, PlaceOrder) and command.purpose is Purpose.ENTRY:

@@ -15,7 +15,7 @@ from baseline_v1_live.core.messages import (
     SnapshotTaken,
 )
 from baseline_v1_live.core.net_positions import read_net
-from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order import Order, Terms
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.reconcile import Finding, compare
 from tests.harness_market import C260, P260
@@ -96,6 +96,7 @@ def find(
     is_open: bool = True,
     is_traded: bool = False,
     heard: dict[str, int] | None = None,
+    first_terms: dict[str, Terms] | None = None,
 ) -> tuple[Finding, ...]:
     return compare(
         orders,
@@ -107,4 +108,5 @@ def find(
         is_open=lambda _: is_open,
         is_traded=lambda _: is_traded,
         heard=heard or {},
+        first_terms=first_terms or {},
     )

@@ -39,6 +39,16 @@ def test_a_working_row_from_before_is_nobodys() -> None:
     assert find([stop], books(row("OLD")), is_traded=True) == (OrderFound(stop, "OLD"),)
 
 
+def test_a_row_that_somebody_has_changed_is_known_by_what_it_was_first() -> None:
+    """A stop without an answer was told with our prices and moved by hand before it was named."""
+    stop, moved = unknown(), row("MOVED", trigger_price_paise=15_000, limit_price_paise=15_300)
+    found = OrderFound(stop, "MOVED")
+
+    assert found in find([stop], books(moved), first_terms={"MOVED": (650, 14_000, 14_300)})
+    assert found not in find([stop], books(moved), first_terms={"MOVED": (650, 14_900, 15_200)})
+    assert found not in find([stop], books(moved), first_terms={"MOVED": (325, 14_000, 14_300)})
+
+
 def test_a_trade_from_before_keeps_no_order_alive() -> None:
     """A trade that was there before the order says nothing of it: past the horizon it is absent."""
     exit_ = unknown(purpose=Purpose.EXIT, placed_at_ms=NOW - HORIZON, **MARKET)

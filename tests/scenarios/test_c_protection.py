@@ -117,6 +117,8 @@ def test_c3_an_exit_that_fails_five_times_is_tried_a_sixth(entered: Desk) -> Non
     entered.refuse("stop-0003", "no")
     for _ in range(5):
         entered.refuse(entered.placed(Purpose.EXIT)[-1], "no")
+        for stop in list(entered.engine.orders.live(C260, Purpose.STOP)):
+            entered.refuse(stop.order_id, "no")
         entered.advance(5)
 
     assert len(entered.placed(Purpose.EXIT)) == 6

@@ -65,23 +65,57 @@ def test_a_refused_exit_is_tried_three_times_two_seconds_apart(desk: Desk) -> No
     assert desk.take() == ["place exit-0016 BUY 650 C260 MARKET"]
 
 
-def test_after_three_tries_it_is_one_every_five_seconds_with_an_alarm(desk: Desk) -> None:
-    """From the third refusal on a try follows every five seconds, each with a critical notice."""
-    for order_id in ("exit-0012", "exit-0015", "exit-0016"):
+def refused_thrice(desk: Desk, *order_ids: str) -> None:
+    """These exits of one position are refused, each as soon as it is sent."""
+    for order_id in order_ids:
+        desk.advance(2 * (order_id != order_ids[0]))
+        desk.take()
         desk.refuse(order_id, "margin")
-        if order_id != "exit-0016":
-            desk.advance(2)
+
+
+def test_after_three_tries_it_is_one_every_five_seconds_with_an_alarm(desk: Desk) -> None:
+    """From the third refusal on a try follows every five seconds, each with a critical notice; a stop
+    covers meanwhile, and is proven gone before each try.
+    """
+    refused_thrice(desk, "exit-0012", "exit-0015", "exit-0016")
     assert len(desk.said("MARKET-EXIT", Level.CRITICAL)) == 1
-    desk.take()
+    assert desk.take() == ["place stop-0017 BUY 650 C260 SL 140.00/143.00"]
+    desk.accept("stop-0017")
     desk.advance(4.9)
     assert desk.take() == []
     desk.advance(0.1)
-    assert desk.take() == ["place exit-0017 BUY 650 C260 MARKET"]
-    desk.refuse("exit-0017", "margin")
+    assert desk.take() == ["cancel stop-0017"]
+    desk.cancelled("stop-0017")
+    assert desk.take() == ["ask stop-0017", "place exit-0018 BUY 650 C260 MARKET"]
+    desk.refuse("exit-0018", "margin")
+
     assert len(desk.said("MARKET-EXIT", Level.CRITICAL)) == 2
+    assert desk.take() == ["place stop-0019 BUY 650 C260 SL 140.00/143.00"]
+
+
+def test_a_stop_that_fills_between_two_tries_leaves_nothing_to_buy(desk: Desk) -> None:
+    """The stop that covers a refused exit bought it all: no exit follows."""
+    refused_thrice(desk, "exit-0012", "exit-0015", "exit-0016")
+    desk.accept("stop-0017")
+    desk.fill("stop-0017", 650, 140.00)
+    exits = len(desk.placed(Purpose.EXIT))
+    desk.advance(30)
+
+    assert len(desk.placed(Purpose.EXIT)) == exits
+    assert desk.engine.positions.open_short(C260) == 0
+
+
+def test_from_the_square_off_on_no_stop_covers_a_refused_exit() -> None:
+    """At the end of the day a stop could only rest; the next try is at market five seconds later."""
+    desk = Desk()
+    desk.short(C260)
+    desk.clock("15:15:00")
+    desk.cancelled("stop-0002")
+    refused_thrice(desk, "exit-0003", "exit-0004", "exit-0005")
+    assert desk.take() == []
     desk.advance(5)
 
-    assert desk.take() == ["place exit-0018 BUY 650 C260 MARKET"]
+    assert desk.take() == ["place exit-0006 BUY 650 C260 MARKET"]
 
 
 def test_one_refused_position_does_not_stop_the_others(desk: Desk) -> None:
@@ -105,7 +139,11 @@ def test_a_position_whose_exit_fails_is_never_called_closed(desk: Desk) -> None:
     desk.refuse("exit-0012", "no")
     for _ in range(20):
         desk.advance(5)
+        for stop in list(desk.engine.orders.live(C260, Purpose.STOP)):
+            desk.cancelled(stop.order_id)
         desk.refuse(desk.placed(Purpose.EXIT)[-1], "no")
+        for stop in list(desk.engine.orders.live(C260, Purpose.STOP)):
+            desk.accept(stop.order_id)
     position = desk.position(C260)
 
     assert position is not None

@@ -81,6 +81,77 @@ def test_news_of_other_symbols_and_of_before_has_no_books_read() -> None:
     assert len(desk.of(TakeSnapshot)) == read
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_fill_after_a_proven_cancellation_is_protected_in_time(again: bool) -> None:
+    """Nothing works or is held, and nobody tells that the cancelled entry filled after all: the books
+    are read as often as while it worked, also by the next process.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.say("pause")
+    desk.advance(2)
+    desk.cancelled("entry-0001")
+    if again:
+        desk.restart()
+    just_read(desk)
+    desk.take()
+    desk.fill("entry-0001", 650, 129.95, heard=False)
+    desk.advance(3)
+
+    assert STOP in desk.take()
+
+
+def test_a_cancellation_of_long_ago_surprises_nobody() -> None:
+    """A minute after the last order ended the books are read at their quiet pace."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.say("pause")
+    desk.advance(2)
+    desk.cancelled("entry-0001")
+    desk.advance(60)
+    just_read(desk)
+    read = len(desk.of(TakeSnapshot))
+    desk.advance(7.9)
+
+    assert len(desk.of(TakeSnapshot)) == read
+
+
+@pytest.mark.parametrize("by_stream", [False, True])
+def test_a_stop_without_an_answer_that_somebody_moves_is_still_ours(by_stream: bool) -> None:
+    """The stream or the books tell of the stop, its answer does not come, and somebody moves it: it is
+    found, covers as the only one, and the move is said.
+    """
+    desk = Desk()
+    with desk.answered():
+        desk.swing_low(C260, 130.00, 139.00)
+    desk.fill("entry-0001", 650, 129.95)
+    row = desk._row("stop-0002")
+    if by_stream:
+        desk.feed(
+            OrderUpdated(
+                broker_order_id=row.broker_order_id,
+                symbol=C260,
+                status=BrokerStatus.TRIGGER_PENDING,
+                quantity=650,
+                trigger_price_paise=14_000,
+                limit_price_paise=14_300,
+            )
+        )
+    else:
+        desk.snapshot()
+    row.trigger_paise, row.limit_paise = 15_000, 15_300
+    desk.lose("stop-0002", reached=True)
+    desk.auto = True
+    desk.advance(10)
+
+    assert desk.order("stop-0002").broker_order_id == row.broker_order_id
+    assert desk.placed(Purpose.STOP) == ["stop-0002"]
+    assert desk.stop(C260).trigger_price_paise == 15_000
+    assert any("somebody has moved it" in text for text in desk.said("RECONCILE"))
+
+
 def test_a_part_bought_by_hand_shrinks_the_cover_although_a_stop_is_lost() -> None:
     """A stop is lost, another covers, somebody buys back 130 by hand: the stop shrinks in time."""
     desk = Desk()

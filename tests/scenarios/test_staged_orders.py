@@ -191,6 +191,25 @@ def test_a_refused_limit_is_followed_by_a_market_order(desk: Desk) -> None:
     assert desk.take() == ["place exit-0004 BUY 260 C260 MARKET"]
 
 
+def test_a_part_that_is_refused_three_times_is_covered_between_the_tries(desk: Desk) -> None:
+    """The stop covers the whole position again until the next try, and is proven smaller before it."""
+    reach(desk, 99.95)
+    shrink(desk)
+    for order_id in ("exit-0003", "exit-0004", "exit-0005"):
+        desk.take()
+        desk.refuse(order_id, "margin")
+        assert desk.take() == ["modify stop-0002 650 SL 140.00/143.00"] * (order_id == "exit-0005")
+        desk.advance(2 * (order_id != "exit-0005"))
+    desk.modified("stop-0002")
+    desk.advance(4.9)
+    assert placed(desk) == []
+    desk.advance(0.1)
+    assert desk.take() == ["modify stop-0002 390 SL 140.00/143.00"]
+    shrink(desk)
+
+    assert desk.take() == ["ask stop-0002", "place exit-0006 BUY 260 C260 MARKET"]
+
+
 def test_a_limit_that_was_ended_by_somebody_is_placed_again(desk: Desk) -> None:
     """A limit that somebody cancels at the broker is no end of the part: it goes at market."""
     reach(desk, 99.95)

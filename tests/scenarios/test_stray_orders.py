@@ -100,6 +100,24 @@ def test_a_stop_without_a_position_is_cancelled_at_the_second_look() -> None:
     assert desk.take() == ["cancel stop-0001"]
 
 
+def test_a_stop_that_the_stream_tells_of_is_looked_for_until_its_row_is_right() -> None:
+    """A lost stop arrives when all is flat. The books that are read at the news still show its row with
+    the status of another, as some gateways do for a moment: they are read again a second later.
+    """
+    desk = flat_desk()
+    row = desk.stray("stop-0001", C260, 650, 140.00, 143.00)
+    row.status = BrokerStatus.COMPLETE
+    desk.feed(
+        OrderUpdated(
+            broker_order_id=row.broker_order_id, symbol=C260, status=BrokerStatus.TRIGGER_PENDING
+        )
+    )
+    row.status = BrokerStatus.TRIGGER_PENDING
+    desk.advance(2)
+
+    assert desk.take() == ["cancel stop-0001"]
+
+
 def test_such_a_stop_that_fills_first_is_sold_again() -> None:
     """Filled before the cancel reached it, it made a long of ours, which is corrected at once."""
     desk = flat_desk()
