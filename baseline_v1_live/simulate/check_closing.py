@@ -79,7 +79,8 @@ class ClosingLeaves:
             self._findings.checks[self.CANCELS] += 1
         for symbol in held:
             its = self._ledger.symbol(symbol)
-            closing = its.sure <= 0 or self._bought.get(symbol, 0) >= began_ms
+            lost = self._reach.reserved(symbol, "BUY", self._findings.now_ms)
+            closing = its.sure <= lost or self._bought.get(symbol, 0) >= began_ms
             closing |= any(
                 _is_exit(order.pricetype, order.status) and order.action == "BUY" and is_ours(order)
                 for order in its.live.values()

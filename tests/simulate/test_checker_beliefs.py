@@ -10,7 +10,7 @@ from baseline_v1_live.core.messages import Level, Notify, OperatorSaid
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
-from tests.simulate.checker_scene import CALL, Scene, played
+from tests.simulate.checker_scene import CALL, LOT, Scene, played
 
 
 class Order:
@@ -289,6 +289,23 @@ def test_after_a_kill_an_exit_that_leaves_in_time_is_lawful() -> None:
 
     assert ClosingLeaves.EXITS not in played(sells)
     assert played(cannot) == set()
+
+
+@pytest.mark.parametrize(("lots", "lawful"), [(10, True), (9, False)])
+def test_after_a_kill_an_exit_that_was_lost_before_is_not_sent_again(
+    lots: int, lawful: bool
+) -> None:
+    """Its quantity is reserved until the gateway's horizon; what it leaves is to be bought."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        body = {"symbol": CALL, "action": "BUY", "pricetype": "MARKET", "quantity": lots * LOT}
+        scene.checker.ended(scene.send("placeorder", lost=True, **body), None)
+        await scene.wait(20)
+        await _kill(scene)
+        await scene.wait(3)
+
+    assert (ClosingLeaves.EXITS not in played(story)) is lawful
 
 
 # ---------------------------------------------------------------- the hard cut
