@@ -104,7 +104,7 @@ class Engine:
         self._dirty = False
         self._due_ms = 0
         self._armed_ms = _FAR_FUTURE_MS
-        self._held: dict[str, Position] = {}
+        self._held: dict[str, list[Position]] = {}
         self._charges_paise = 0
         self._routes: dict[type[Event], Callable[[Any], object]] = {
             OrderSent: self.orders.on_sent,
@@ -226,14 +226,14 @@ class Engine:
         if symbol in self.orders.live_symbols and not tick.quoted:
             self.orders.on_tick(symbol, tick.ltp_paise)
             self._dirty = True
-        position = self._held.get(symbol)
-        if position is not None:
+        held = self._held.get(symbol)
+        if held is not None:
             if tick.quoted:
                 self.prices.on_quote(symbol)
-            else:
-                position.silent_alerted = False
-            self.positions.mark(position, state.closing_price_paise, tick.at_ms)
-            self._dirty |= self.exits.look(self.pnl_paise, position)
+            for position in held:
+                position.silent_alerted &= tick.quoted
+                self.positions.mark(position, state.closing_price_paise, tick.at_ms)
+            self._dirty |= self.exits.look(self.pnl_paise, held)
         if self.market.dirty:
             self._dirty = True
 
@@ -383,7 +383,10 @@ class Engine:
         )
 
     def _hold(self) -> None:
-        self._held = {position.symbol: position for position in self.positions.open.values()}
+        self._held = {}
+        # Entries that fill after they were cancelled make several positions of a symbol.
+        for position in self.positions.open.values():
+            self._held.setdefault(position.symbol, []).append(position)
         self.market.watched = self.orders.live_symbols | self._held.keys()
 
     def _close_bars(self) -> bool:

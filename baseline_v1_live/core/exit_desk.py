@@ -5,7 +5,7 @@ The limits are those of the exit policy (strategy/exit_policy.py). Closing is th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from baseline_v1_live.core.instruments import rupee_text
 from baseline_v1_live.core.messages import Level, Side
@@ -37,16 +37,17 @@ class ExitDesk:
         self._targets = Held(self.rules)
         self._exit_day = exit_day
 
-    def look(self, pnl_paise: int, position: Position | None = None) -> bool:
-        """Evaluate the limits of R at a P&L, and the own target of the position whose price came.
+    def look(self, pnl_paise: int, positions: Iterable[Position] = ()) -> bool:
+        """Evaluate the limits of R at a P&L, and the own targets of the positions whose price came.
 
         True when something follows that the engine's step must carry out.
         """
         if self.positions.day_exit_reason is not None:
             return False
         found = not self.prices.stale and self._look_at_day(pnl_paise)
-        if position is not None and self.rules.exit_policy is ExitPolicy.FIXED:
-            found |= self._look_at_target(position)
+        if self.rules.exit_policy is ExitPolicy.FIXED:
+            for position in positions:
+                found |= self._look_at_target(position)
         return found
 
     def _look_at_day(self, pnl_paise: int) -> bool:

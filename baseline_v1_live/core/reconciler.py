@@ -395,21 +395,20 @@ class Reconciler:
         )
         if self._doubted.get(symbol) == -net_quantity:
             since = 0  # The snapshot before saw it in time.
-        position = next(
-            (
-                p
-                for p in reversed(self.positions.positions.values())
-                if p.symbol == symbol and p.exit_quantity and (p.closed_at_ms or since) >= since
-            ),
-            None,
-        )
-        if position is None:
+        closed = [
+            p
+            for p in reversed(self.positions.positions.values())
+            if p.symbol == symbol and p.exit_quantity and (p.closed_at_ms or since) >= since
+        ]
+        if not closed:
             return False
         if not self._certain(symbol, -net_quantity, agreed=finding.agreed):
             return True
-        # A long that was booked before is not made again, whoever buys within the minute.
-        rest = position.exit_quantity - position.overbought_quantity
-        flipped = min(net_quantity + min(ours, 0), rest)
-        if flipped > 0:
-            self.positions.close_externally(position, flipped, self._price_of(symbol))
+        left = net_quantity + min(ours, 0)
+        for position in closed:
+            # A long that was booked before is not made again, whoever buys within the minute.
+            flipped = min(left, position.exit_quantity - position.overbought_quantity)
+            if flipped > 0:
+                left -= flipped
+                self.positions.close_externally(position, flipped, self._price_of(symbol))
         return True
