@@ -274,4 +274,17 @@ BUGS = (
         ),
         days=Days("closed_by_hand", always=True),
     ),
+    Bug(
+        name="nothing is compared while entries are stopped",
+        field="After three stops had failed the books were read on, and no difference was taken up.",
+        edits=(
+            Edit(
+                "core/reconciler.py",
+                "        for finding in findings:\n            self.found",
+                "        for finding in () if self.positions.entries_stopped_by else findings:\n"
+                "            self.found",
+            ),
+        ),
+        days=Days("stop_refused,updates_lost,closed_by_hand,stop_cancelled_by_hand"),
+    ),
 )
