@@ -296,7 +296,7 @@ def test_money_that_is_not_that_of_the_trades_is_said(
     async def story(scene: Scene) -> None:
         scene.short()
         scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
-        _money(scene).compare(_engine(Position(0, sold=sold, bought=bought, pnl=pnl)))
+        scene.checker._money.compare(_engine(Position(0, sold=sold, bought=bought, pnl=pnl)))
 
     assert (ProfitAndLoss.NAME not in played(story)) is lawful
 
@@ -308,11 +308,11 @@ def test_money_is_compared_symbol_by_symbol() -> None:
         scene.short(symbol=CALL)
         scene.short(symbol=PUT)
         there = Position(1_300, sold=13_000_000)
-        _money(scene).compare(_engine(there, pnl_paise=0))
+        scene.checker._money.compare(_engine(there, pnl_paise=0))
 
     async def badly_added(scene: Scene) -> None:
         scene.short()
-        _money(scene).compare(_engine(Position(650, sold=6_500_000, pnl=5), pnl_paise=6))
+        scene.checker._money.compare(_engine(Position(650, sold=6_500_000, pnl=5), pnl_paise=6))
 
     assert played(mixed_up) == {ProfitAndLoss.NAME}
     assert played(badly_added) == {ProfitAndLoss.NAME}
@@ -328,7 +328,7 @@ def test_after_a_lost_journal_the_money_of_what_came_after_is_compared() -> None
         scene.short()
         position = Position(650, sold=sold)
         position.adopted = adopted
-        _money(scene).compare(_engine(position))
+        scene.checker._money.compare(_engine(position))
 
     for sold, adopted, lawful in (
         (6_500_000, False, True),
@@ -346,7 +346,7 @@ def test_an_order_of_before_that_fills_after_a_lost_journal_makes_its_symbol_unk
         entry = scene.entry()
         scene.checker._loss.begin()
         scene.fill(entry)
-        _money(scene).compare(_engine())
+        scene.checker._money.compare(_engine())
 
     assert played(story) == set()
 
@@ -387,7 +387,7 @@ def test_a_close_by_somebody_else_counts_as_the_lost_exit_that_it_looks_like(
         if taken_up:
             row = scene.checker._drift.others()[0]
             bot.known = {row.orderid: Order(order_id="exit-1", broker_order_id=row.orderid)}
-        _money(scene).compare(bot)
+        scene.checker._money.compare(bot)
 
     assert (ProfitAndLoss.NAME not in played(story)) is lawful
 
@@ -413,13 +413,6 @@ def test_an_answer_that_died_with_its_process_was_not_heard(stored: bool) -> Non
 
     assert (answers.missing("exit-1") is None) is stored
     assert answers.has_named("9") is stored
-
-
-def _money(scene: Scene) -> ProfitAndLoss:
-    checker = scene.checker
-    return ProfitAndLoss(
-        checker.findings, checker.ledger, checker._drift, checker._answers, checker._loss
-    )
 
 
 def _engine(*positions: Position, pnl_paise: int | None = None) -> Any:

@@ -24,8 +24,7 @@ from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.runtime.records import OrderRecord, PositionRecord, Step
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.simulate import check_end
-from baseline_v1_live.simulate.check_end import End
-from tests.simulate.checker_scene import CALL, PUT, Scene, played
+from tests.simulate.checker_scene import CALL, PUT, Scene, end_of, played
 
 KEY = "a-secret-key"
 
@@ -37,18 +36,6 @@ def engine(**known: Any) -> Any:
     values = {"day_over": True, "state": "halted", "positions": positions, "orders": orders}
     values["reconciled"] = True
     return SimpleNamespace(**(values | known))
-
-
-def end_of(scene: Scene, folder: Path) -> End:
-    checker = scene.checker
-    return End(
-        scene.world,
-        checker.findings,
-        checker.ledger,
-        folder,
-        answers=checker._answers,
-        loss=checker._loss,
-    )
 
 
 def journal(folder: Path) -> Journal:
