@@ -15,7 +15,7 @@ from baseline_v1_live.core.messages import (
     PlaceOrder,
     Request,
 )
-from baseline_v1_live.core.order import Order
+from baseline_v1_live.core.order import STRAY, Order
 from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.runtime.recovery import ORDER
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
@@ -92,11 +92,13 @@ class Loss:
 
     def __init__(self, world: World, ledger: Ledger) -> None:
         self._world, self._ledger = world, ledger
+        self._lost = False
         self._filled: dict[str, int] = {}
         self._value_paise: dict[str, int] = {}
 
     def begin(self) -> None:
         """A process begins without the journal of before."""
+        self._lost = True
         orders = self._world.venue.books.orders.values()
         self._filled = {o.orderid: o.filled_quantity for o in orders if is_ours(o)}
         self._value_paise = {
@@ -112,13 +114,18 @@ class Loss:
         return self._ledger.symbol(symbol).value_paise - self._value_paise.get(symbol, 0)
 
     def knows(self, engine: Engine, symbol: str) -> bool:
-        """Whether nothing of before plays into a symbol's money: no position was taken over, and no
-        order of before has filled since.
+        """Whether nothing of before plays into a symbol's money: no position was taken over, no order of
+        before has filled since, and none that was taken over for one of those.
         """
         if any(p.adopted and p.symbol == symbol for p in engine.positions.positions.values()):
             return False
-        rows = self._world.venue.books.orders
-        return not any(
-            rows[orderid].symbol == symbol and rows[orderid].filled_quantity != filled
-            for orderid, filled in self._filled.items()
+        rows = self._world.venue.books.orders.values()
+        return not self._lost or not any(
+            self._unclear(engine, row) for row in rows if row.symbol == symbol
         )
+
+    def _unclear(self, engine: Engine, row: BookOrder) -> bool:
+        if row.orderid in self._filled:
+            return row.filled_quantity != self._filled[row.orderid]
+        order = engine.orders.by_broker_id(row.orderid)
+        return order is not None and order.reason == STRAY and row.filled_quantity > 0

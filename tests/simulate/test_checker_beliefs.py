@@ -18,6 +18,7 @@ from baseline_v1_live.core.messages import (
     Side,
     TimerDue,
 )
+from baseline_v1_live.core.order import STRAY
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
@@ -39,6 +40,7 @@ class Order:
         self.quantity = 650
         self.live = self.resting = True
         self.unanswered = False
+        self.reason = ""
         self.change = self.query_due_ms = self.question_at_ms = None
         self.__dict__.update(known)
 
@@ -337,6 +339,24 @@ def test_after_a_lost_journal_the_money_of_what_came_after_is_compared() -> None
     ):
         said = played(lambda s, sold=sold, adopted=adopted: sells(s, sold, adopted=adopted))  # type: ignore[misc]
         assert (ProfitAndLoss.NAME not in said) is lawful
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_strangers_order_taken_over_after_a_lost_journal_makes_its_symbol_unknown(
+    lost: bool,
+) -> None:
+    """Whatever works in our contracts then is taken for ours and cancelled; it may fill on the way."""
+
+    async def story(scene: Scene) -> None:
+        if lost:
+            scene.checker._loss.begin()
+        scene.by_hand("BUY", 2)
+        row = scene.checker._drift.others()[0]
+        bot = _engine(Position(0, bought=1_300_000))
+        bot.known = {row.orderid: Order(broker_order_id=row.orderid, reason=STRAY)}
+        scene.checker._money.compare(bot)
+
+    assert (ProfitAndLoss.NAME not in played(story)) is lost
 
 
 def test_an_order_of_before_that_fills_after_a_lost_journal_makes_its_symbol_unknown() -> None:
