@@ -112,7 +112,7 @@ def _logged(plan: Plan, path: Path) -> SeedResult:
     lines: list[str] = []
     _be_quiet()
     result = play(plan, keep=lines)
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
     return result
 
 
@@ -151,10 +151,12 @@ def _tell(summary: Summary, results: list[SeedResult], console: Console, how: st
         _tell_found(result, console, how)
     if summary.faults_struck:
         console.print(_table(summary, min(console.width, _WIDTH)))
+    # One day's digest is that of its event log: what begins the SHA-256 of the file of --log.
+    digest = results[0].digest if len(results) == 1 else summary.digest
     console.print(
         f"{summary.seeds} days, {summary.days_with_trades} with trades, "
         f"{summary.faults_struck} faults struck, {summary.checks_made} checks, "
-        f"{summary.days_with_violations} with violations; digest {summary.digest}",
+        f"{summary.days_with_violations} with violations; digest {digest}",
         markup=False,
         soft_wrap=True,
     )
@@ -169,7 +171,8 @@ def _tell_found(result: SeedResult, console: Console, how: str) -> None:
         )
     if result.violations:
         for line in result.last:
-            console.print(line, markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+            console.out(line, highlight=False)  # Whole, and as it is: others read it as JSON.
+        console.print(f"digest of the event log: {result.digest}", markup=False)
         console.print(
             "repeat: python -m baseline_v1_live simulate --seeds 1 "
             f"--start {result.seed} {how} --log seed-{result.seed}.log",

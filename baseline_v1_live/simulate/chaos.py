@@ -38,8 +38,7 @@ class _KilledError(BaseException):
 
 
 class Chaos:
-    """``fired`` counts by trouble. ``spoilt_ms`` is until when the bot cannot know the truth because an
-    answer went wrong, ``books_ok_ms`` when each book was last given out as it is.
+    """``fired`` counts by trouble, ``books_ok_ms`` is when each book was last given out as it is.
 
     ``on_fault`` hears the name of each trouble that strikes, ``operator`` of what the operator does.
     """
@@ -47,7 +46,6 @@ class Chaos:
     def __init__(self, plan: Plan, open_ms: int) -> None:
         self.plan = plan
         self.fired: Counter[str] = Counter()
-        self.spoilt_ms = 0
         self.books_ok_ms: dict[str, int] = {}
         self.log: Callable[[str], None] = lambda _: None
         self.on_fault: Callable[[str], None] = lambda _: None
@@ -124,10 +122,6 @@ class Chaos:
         self.fired[name] += 1
         self.log(f"trouble {name}")
         self.on_fault(name)
-
-    def spoilt(self, for_s: float = 0.0) -> None:
-        """What the bot was told is not the truth, and may not be for so many seconds more."""
-        self.spoilt_ms = max(self.spoilt_ms, self.world.now_ms + round(for_s * SECOND_MS))
 
     def looked(self, book: str) -> None:
         """A book was given out as it is."""

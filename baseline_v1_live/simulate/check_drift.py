@@ -5,27 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from baseline_v1_live.core.engine import Engine
+from baseline_v1_live.core.messages import Side
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
-from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.check_account import Ledger, is_ours
 from baseline_v1_live.simulate.check_base import Findings, Lasting
+from baseline_v1_live.simulate.check_known import Answers, Loss, looks_like
 from baseline_v1_live.simulate.world import World
 
 FOUND_MS, RESOLVED_MS = 10_000, 30_000
+# So long an order of unknown outcome may explain a difference: the gateway's horizon and some looks.
+UNKNOWN_MS = 150_000
 _IN_DOUBT = frozenset({OrderState.IN_FLIGHT, OrderState.UNKNOWN, OrderState.CLAIMED})
 
 
+class Halts:
+    """Since when each of the causes lasts that keep entries back because something is wrong; hours and
+    people's words do not count.
+    """
+
+    def __init__(self) -> None:
+        self._since_ms: dict[str, int] = {}
+
+    def learn(self, engine: Engine, now_ms: int) -> None:
+        """What keeps entries back now."""
+        causes = set(engine.blocked)
+        if engine.positions.entries_stopped_by is not None:
+            causes.add(f"stopped: {engine.positions.entries_stopped_by}")
+        self._since_ms = {cause: self._since_ms.get(cause, now_ms) for cause in causes}
+
+    def after(self, since_ms: int) -> bool:
+        """Whether one of them began at that instant or later."""
+        return any(began_ms >= since_ms for began_ms in self._since_ms.values())
+
+
 class Drift:
-    """Differences of orders and positions, each looked at until it is gone."""
+    """Differences of orders and positions, each looked at until it is gone.
+
+    One that began while entries were stopped has to be found and resolved as any other: only a halt
+    that comes after it, or that of the reconciler itself, is an answer to it.
+    """
 
     FOUND = "drift is found"
     RESOLVED = "drift is resolved or halts"
 
-    def __init__(self, world: World, ledger: Ledger, lasting: Lasting) -> None:
-        self._world, self._ledger, self._lasting = world, ledger, lasting
+    def __init__(self, world: World, ledger: Ledger, lasting: Lasting, loss: Loss) -> None:
+        self._world, self._ledger, self._lasting, self._loss = world, ledger, lasting, loss
         self._watched: set[str] = set()
+        self._halts = Halts()
+        # By difference, and by order of unknown outcome: since when it is there.
+        self._since_ms: dict[str, int] = {}
+        self._unknown_ms: dict[str, int] = {}
         self.differences: dict[str, str] = {}
 
     def changed(self, orderid: str) -> None:
@@ -34,24 +65,26 @@ class Drift:
 
     def look(self, engine: Engine) -> None:
         """Compare what may differ now."""
+        now = self._world.now_ms
         before, self.differences = self.differences, {}
+        self._halts.learn(engine, now)
+        unknown = [o.order_id for o in engine.orders.live() if o.state is OrderState.UNKNOWN]
+        self._unknown_ms = {name: self._unknown_ms.get(name, now) for name in unknown}
         for orderid in sorted(self._watched):
             row = self._world.venue.books.orders.get(orderid)
             if row is None or not is_ours(row):
                 self._watched.discard(orderid)
                 continue
             order = engine.orders.by_broker_id(orderid)
-            lost = order is None and orderid in self._ledger.forgotten
-            what = "" if lost else _difference(row, order)
+            what = "" if order is None and self._gone(row) else _difference(row, order)
             if what:
-                self.differences[orderid] = what
-                self._note(engine, row.symbol, orderid, f"of {row.symbol} {what}", order)
+                self._look_at_order(engine, row, order, f"of {row.symbol} {what}")
             elif row.over and (order is None or not order.live):
                 self._watched.discard(orderid)
-        for symbol, what in self._positions(engine):
-            self.differences[symbol] = what
-            self._note(engine, symbol, symbol, what, None)
+        for symbol, what, side in self._positions(engine):
+            self._look_at_position(engine, symbol, what, side)
         for about in before.keys() - self.differences.keys():
+            self._since_ms.pop(about, None)
             for name in (self.FOUND, self.RESOLVED):
                 self._lasting.note(name, about, False, "", real=False)
 
@@ -67,35 +100,66 @@ class Drift:
     def new_process(self) -> None:
         """Another process has other beliefs."""
         self._watched = set(self._world.venue.books.orders)
+        self._since_ms.clear()
         for name in (self.FOUND, self.RESOLVED):
             self._lasting.forget(name)
 
-    def _positions(self, engine: Engine) -> Iterator[tuple[str, str]]:
-        for symbol in {position.symbol for position in engine.positions.open.values()}:
+    # ------------------------------------------------------------ inside
+
+    def _look_at_order(
+        self, engine: Engine, row: BookOrder, order: Order | None, what: str
+    ) -> None:
+        if order is None:
+            # Whoever looks for an order of this kind, or at this very one, is not sure of it.
+            nameless = [o for o in engine.orders.live(row.symbol) if looks_like(row, o)]
+            found = row.orderid in engine.reconciler.strays.looked_at
+            found |= any(o.unanswered and o.broker_order_id is None for o in nameless)
+            explained = any(self._lately_unknown(o) for o in nameless)
+        else:
+            asked = order.query_due_ms is not None or order.question_at_ms is not None
+            found = asked or order.change is not None or order.state in _IN_DOUBT
+            explained = False
+        self._note(engine, row.symbol, row.orderid, what, found=found, explained=explained)
+
+    def _look_at_position(self, engine: Engine, symbol: str, what: str, side: Side) -> None:
+        alive = [order for order in engine.orders.live(symbol) if order.side is side]
+        found = any(order.state in _IN_DOUBT for order in alive)
+        found |= symbol in engine.reconciler.missing.since_ms
+        explained = any(self._lately_unknown(order) for order in alive)
+        self._note(engine, symbol, symbol, what, found=found, explained=explained)
+
+    def _gone(self, row: BookOrder) -> bool:
+        """Whether nobody can know an order of ours: it was over when the journal was lost, or the disk
+        has never had it.
+        """
+        return row.orderid in self._ledger.forgotten or (
+            row.over and self._loss.forgot(row.orderid)
+        )
+
+    def _positions(self, engine: Engine) -> Iterator[tuple[str, str, Side]]:
+        """Symbols in which less is held than believed, and the side that would explain it."""
+        for symbol in sorted({position.symbol for position in engine.positions.open.values()}):
             believed = engine.positions.open_short(symbol)
             net = self._ledger.symbol(symbol).net
             if believed > max(-net, 0) or -believed > max(net, 0):
-                yield symbol, f"is {net:+d}, believed {-believed:+d}"
+                side = Side.BUY if believed > 0 else Side.SELL
+                yield symbol, f"is {net:+d}, believed {-believed:+d}", side
 
     def _note(
-        self, engine: Engine, symbol: str, about: str, what: str, order: Order | None
+        self, engine: Engine, symbol: str, about: str, what: str, *, found: bool, explained: bool
     ) -> None:
-        found = _doubted(engine, symbol, order)
-        halted = _halted(engine) or engine.orders.has_unknown(symbol)
-        unfound = not found and not halted
+        self.differences[about] = what
+        since_ms = self._since_ms.setdefault(about, self._world.now_ms)
+        found |= symbol in engine.positions.doubtful
+        halted = engine.reconciler.halt is not None or self._halts.after(since_ms)
         note = self._lasting.note
-        note(self.FOUND, about, unfound, what, symbol=symbol, within_ms=FOUND_MS)
-        note(self.RESOLVED, about, not halted, what, symbol=symbol, within_ms=RESOLVED_MS)
+        note(self.FOUND, about, not found, what, symbol=symbol, within_ms=FOUND_MS)
+        open_ = not halted and not explained
+        note(self.RESOLVED, about, open_, what, symbol=symbol, within_ms=RESOLVED_MS)
 
-
-def _halted(engine: Engine) -> bool:
-    """Whether entries are kept back because something is wrong; hours and people's words do not count.
-    Entries that have stopped for the day stay so behind a day's exit.
-    """
-    if engine.positions.entries_stopped_by is not None:
-        return True
-    gate = engine.gate() or ""
-    return gate.startswith(("blocked_", "state_halted"))
+    def _lately_unknown(self, order: Order) -> bool:
+        since_ms = self._unknown_ms.get(order.order_id)
+        return since_ms is not None and self._world.now_ms - since_ms <= UNKNOWN_MS
 
 
 def _difference(row: BookOrder, order: Order | None) -> str:
@@ -116,78 +180,96 @@ def _difference(row: BookOrder, order: Order | None) -> str:
     return ""
 
 
-def _doubted(engine: Engine, symbol: str, order: Order | None) -> bool:
-    """Whether the bot shows that it is not sure of a symbol."""
-    if symbol in engine.positions.doubtful or engine.reconciler.strays.looked_at:
-        return True
-    if order is not None:
-        asked = order.query_due_ms is not None or order.question_at_ms is not None
-        return asked or order.change is not None or order.state in _IN_DOUBT
-    return any(live.state in _IN_DOUBT for live in engine.orders.live(symbol))
-
-
 class ProfitAndLoss:
-    """While nothing is in doubt, the day's money by the bot is that of the exchange's own trades."""
+    """While nothing is in doubt, the money of each symbol by the bot is that of the exchange's trades.
+
+    Somebody else's order counts as ours where it looks like one of ours that had no answer when the bot
+    took it for that: nothing else tells them apart.
+    """
 
     NAME = "R from fills is the books' P&L"
 
-    def __init__(self, findings: Findings, ledger: Ledger, chaos: Chaos, drift: Drift) -> None:
-        self._findings, self._ledger = findings, ledger
-        self._chaos, self._drift = chaos, drift
+    def __init__(
+        self, findings: Findings, ledger: Ledger, drift: Drift, answers: Answers, loss: Loss
+    ) -> None:
+        self._findings, self._ledger, self._drift = findings, ledger, drift
+        self._answers, self._loss = answers, loss
         self._seen = 0
+        # Somebody else's orders that could be taken for one of ours, with the order that took them.
+        self._alike: dict[str, str] = {}
 
     def look(self, engine: Engine) -> None:
         """Compare once after each fill, when both sides are quiet."""
         ledger, drift = self._ledger, self._drift
-        if ledger.fills == self._seen or drift.differences or self.lost:
+        self._learn(engine)
+        if ledger.fills == self._seen or drift.differences:
             return
         if any(order.unanswered or order.change for order in engine.orders.live()):
             return
         self._seen = ledger.fills
         self.compare(engine)
 
-    @property
-    def lost(self) -> bool:
-        """Whether the bot cannot know the whole day, because its journal was lost."""
-        return bool(self._chaos.fired["journal_damaged"])
-
     def compare(self, engine: Engine) -> None:
         """Σ of what our orders sold less what they bought, in paise, on both sides."""
-        truth = sum(held.value_paise for held in self._ledger.symbols.values())
-        truth += self._taken_for_ours(engine) - self._forgotten(engine)
-        believed = sum(
-            p.entry_value_paise + p.correction_value_paise - p.exit_value_paise
-            for p in engine.positions.positions.values()
-            if not p.adopted
-        )
-        what = f"money of trades {truth / 100:.2f}, believed {believed / 100:.2f}"
-        self._findings.hold(self.NAME, truth == believed, what)
-        outside = sum(p.external_value_paise for p in engine.positions.positions.values())
-        flat = not engine.positions.open
-        if flat and not any(p.adopted for p in engine.positions.positions.values()):
-            pnl, own = engine.positions.pnl_paise, truth - outside
-            # A close by somebody else may leave the two by what an estimate is out.
-            what = f"P&L of trades {own / 100:.2f}, believed {pnl / 100:.2f}"
-            self._findings.hold(self.NAME, pnl == own, what)
+        self._learn(engine)
+        positions = engine.positions.positions.values()
+        symbols = self._ledger.symbols.keys() | {position.symbol for position in positions}
+        for symbol in sorted(symbols):
+            if not self._loss.knows(engine, symbol):
+                continue
+            held = [position for position in positions if position.symbol == symbol]
+            truth = self._loss.value_paise(symbol) + self._taken_for_ours(engine, symbol)
+            truth -= self._forgotten(engine, symbol)
+            believed = sum(
+                p.entry_value_paise + p.correction_value_paise - p.exit_value_paise for p in held
+            )
+            what = f"{symbol} money of trades {truth / 100:.2f}, believed {believed / 100:.2f}"
+            self._findings.hold(self.NAME, truth == believed, what)
+            if not any(position.open_quantity for position in held):
+                outside = sum(position.external_value_paise for position in held)
+                pnl, own = sum(position.pnl_paise for position in held), truth - outside
+                # A close by somebody else may leave the two by what an estimate is out.
+                what = f"{symbol} P&L of trades {own / 100:.2f}, believed {pnl / 100:.2f}"
+                self._findings.hold(self.NAME, pnl == own, what)
+        parts, whole = sum(p.pnl_paise for p in positions), engine.positions.pnl_paise
+        what = f"day's P&L {whole / 100:.2f}, of its positions {parts / 100:.2f}"
+        self._findings.hold(self.NAME, parts == whole, what)
 
-    def _taken_for_ours(self, engine: Engine) -> int:
-        """Money of somebody else's orders that the bot takes for lost ones of its own: where nothing else
-        tells two orders apart, the one that is found is the one that was sent.
-        """
-        return sum(
-            _money(row)
-            for row in self._drift.others()
-            if engine.orders.by_broker_id(row.orderid) is not None
-        )
+    def _learn(self, engine: Engine) -> None:
+        """Which of somebody else's orders the bot has just taken for one of ours that had no answer."""
+        for row in self._drift.others():
+            order = _taken(engine, row)
+            if order is None or self._alike.get(row.orderid) == order.order_id:
+                continue
+            placed = self._answers.missing(order.order_id)
+            if placed is not None and looks_like(row, placed):
+                self._alike[row.orderid] = order.order_id
 
-    def _forgotten(self, engine: Engine) -> int:
+    def _taken_for_ours(self, engine: Engine, symbol: str) -> int:
+        """Money of somebody else's orders that the bot rightly takes for its own."""
+        found = 0
+        for row in self._drift.others():
+            order = _taken(engine, row) if row.symbol == symbol else None
+            if order is not None and self._alike.get(row.orderid) == order.order_id:
+                found += _money(row)
+        return found
+
+    def _forgotten(self, engine: Engine, symbol: str) -> int:
         """Money of our own orders that nobody can know as ours; the bot has it as somebody else's."""
         return sum(
             _money(row)
             for row in self._drift.forgotten()
-            if engine.orders.by_broker_id(row.orderid) is None
+            if row.symbol == symbol
+            and not self._loss.forgot(row.orderid)
+            and engine.orders.by_broker_id(row.orderid) is None
         )
 
 
 def _money(row: BookOrder) -> int:
     return row.filled_value_paise if row.action == "SELL" else -row.filled_value_paise
+
+
+def _taken(engine: Engine, row: BookOrder) -> Order | None:
+    """The order of ours that the bot takes a row for; one with another name by now has given it up."""
+    order = engine.orders.by_broker_id(row.orderid)
+    return order if order is not None and order.broker_order_id == row.orderid else None

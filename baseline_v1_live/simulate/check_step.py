@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import (
@@ -20,6 +21,7 @@ from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import SECOND_MS, clock_text
 from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.runtime.recovery import FLAGS
 from baseline_v1_live.simulate.check_base import Findings
 
 DAY_EXIT, PAUSED, KILLED, STOPPING = "the day's exit", "a pause", "a kill", "the process's end"
@@ -28,50 +30,81 @@ _JUMP = 0.30
 TIMERS_A_SECOND = 20
 
 
+class _Word(NamedTuple):
+    """What opens or closes the gate, and in which step it was heard or decided."""
+
+    seq: int
+    at_ms: int
+    why: str
+    closes: bool
+
+
 class EntryGate:
-    """Since when entries are forbidden, and by what; people's words count as they were said. A word that
-    died with its process before it was on the disk was never answered, and counts no more.
+    """Since when entries are forbidden, and by what; people's words count as they were said. What died
+    with its process before it was on the disk was never answered, and counts no more.
     """
 
     def __init__(self) -> None:
         self.closed_ms: dict[str, int] = {}
-        self._before: dict[int, dict[str, int]] = {}
+        self._words: list[_Word] = []
+        self._unstored: set[_Word] = set()
+        self._seq = 0
 
     def hear(self, event: Event, now_ms: int) -> None:
         """What a person or the process says."""
+        self._seq = event.seq
         if not isinstance(event, OperatorSaid):
             return
-        self._before[event.seq] = dict(self.closed_ms)
         match event.verb:
             case "pause" | "flatten":
-                self.closed_ms.setdefault(PAUSED, now_ms)
+                self._take(PAUSED, now_ms)
             case "resume":
-                self.closed_ms.pop(PAUSED, None)
+                self._take(PAUSED, now_ms, closes=False)
             case "kill":
-                self.closed_ms.setdefault(KILLED, now_ms)
+                self._take(KILLED, now_ms)
             case "stopday" | "halt":
-                self.closed_ms.setdefault(STOPPED, now_ms)
+                self._take(STOPPED, now_ms)
             case "stop":
-                self.closed_ms.setdefault(STOPPING, now_ms)
+                self._take(STOPPING, now_ms)
 
     def learn(self, engine: Engine, now_ms: int) -> None:
         """What the bot itself has decided."""
-        if engine.positions.day_exit_reason is not None:
-            self.closed_ms.setdefault(DAY_EXIT, now_ms)
-        if engine.positions.entries_stopped_by is not None:
-            self.closed_ms.setdefault(STOPPED, now_ms)
+        if engine.positions.day_exit_reason is not None and DAY_EXIT not in self.closed_ms:
+            self._take(DAY_EXIT, now_ms)
+        if engine.positions.entries_stopped_by is not None and STOPPED not in self.closed_ms:
+            self._take(STOPPED, now_ms)
 
     def stored(self, steps: Iterable[Step]) -> None:
-        """The journal has these steps."""
+        """The journal has these steps. A later one has all flags again when a word's own was refused."""
         for step in steps:
-            self._before.pop(step.event.seq, None)
+            seq, whole = step.event.seq, any(record.kind == FLAGS for record in step.state)
+            self._unstored = {
+                word
+                for word in self._unstored
+                if word.seq != seq and not (whole and word.seq < seq)
+            }
 
     def new_process(self) -> None:
         """A restart remembers neither what was not stored nor that its process was about to end."""
-        if self._before:
-            self.closed_ms = self._before[min(self._before)]
-            self._before.clear()
-        self.closed_ms.pop(STOPPING, None)
+        self._words = [
+            word for word in self._words if word not in self._unstored and word.why != STOPPING
+        ]
+        self._unstored.clear()
+        self.closed_ms.clear()
+        for word in self._words:
+            self._apply(word)
+
+    def _take(self, why: str, now_ms: int, *, closes: bool = True) -> None:
+        word = _Word(self._seq, now_ms, why, closes)
+        self._words.append(word)
+        self._unstored.add(word)
+        self._apply(word)
+
+    def _apply(self, word: _Word) -> None:
+        if word.closes:
+            self.closed_ms.setdefault(word.why, word.at_ms)
+        else:
+            self.closed_ms.pop(word.why, None)
 
 
 class OneInFlight:

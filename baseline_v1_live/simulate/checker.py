@@ -45,6 +45,7 @@ from baseline_v1_live.simulate.check_base import Findings, Lasting, Violation
 from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
 from baseline_v1_live.simulate.check_end import SECRET, End
+from baseline_v1_live.simulate.check_known import Answers, Loss
 from baseline_v1_live.simulate.check_reach import Reach
 from baseline_v1_live.simulate.check_step import (
     EntriesAllowed,
@@ -96,8 +97,11 @@ class Checker:
         self._entries = Entries(self._lasting, rules)
         self._flips = Flips(self.findings, self.reach, self.ledger)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
-        self._drift = Drift(world, self.ledger, self._lasting)
-        self._money = ProfitAndLoss(self.findings, self.ledger, chaos, self._drift)
+        self._answers, self._loss = Answers(), Loss(world, self.ledger)
+        self._drift = Drift(world, self.ledger, self._lasting, self._loss)
+        self._money = ProfitAndLoss(
+            self.findings, self.ledger, self._drift, self._answers, self._loss
+        )
         # ---- the wire and the end
         rows = world.venue.books.orders
         self._wire = WireChecks(self.findings, self.gate, folder, rows)
@@ -106,7 +110,9 @@ class Checker:
         self._wire.on_order = self.ledger.forgotten.leaves
         self._closing = ClosingLeaves(world, self.findings, self.reach, self.ledger)
         self._cut = HardCut(world, self.findings, self.reach, self.ledger)
-        self._end = End(world, chaos, self.findings, self.ledger, folder)
+        self._end = End(
+            world, self.findings, self.ledger, folder, answers=self._answers, loss=self._loss
+        )
         observers_of(world).append(self)
 
     @property
@@ -170,9 +176,11 @@ class Checker:
         damaged = self.chaos.fired["journal_damaged"]
         if damaged > self._damaged and engine.rules.foreign_position == "ours":
             self.ledger.forget_longs()
+            self._loss.begin()
         self._damaged = damaged
         self.reach.process_ended()
         self.gate.new_process()
+        self._answers.new_process()
         self._wire.new_process()
         self.ledger.forgotten.new_process()
         self._closing.new_process()
@@ -180,6 +188,7 @@ class Checker:
 
     def _check_step(self, engine: Engine, event: Event, commands: tuple[Command, ...]) -> None:
         self._wire.hear(engine, event, commands)
+        self._answers.hear(event, commands)
         if isinstance(event, SnapshotTaken):
             self._alike.look(engine)
         # What was decided before a person spoke, or before this step, is not its consequence.
@@ -237,6 +246,7 @@ class Checker:
         self._wire.stored(steps)
         self.ledger.forgotten.stored(steps)
         self.gate.stored(steps)
+        self._answers.stored(steps)
 
     # ------------------------------------------------------------ every second
 
@@ -275,7 +285,7 @@ class Checker:
         """After the healed end: flat, and both sides agree."""
         self._end.look(engine)
         self._end.look_for_secret(API_KEY)
-        if engine is not None and not self._money.lost:
+        if engine is not None:
             self._money.compare(engine)
 
 

@@ -7,7 +7,7 @@ the gateway's own handlers, and lives on there when the caller has given up or d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from types import TracebackType
@@ -228,6 +228,3 @@ _KEPT: set[asyncio.Task[None]] = set()
 def _settle(answered: asyncio.Future[Served], served: Served) -> None:
     if not answered.done():
         answered.set_result(served)
-
-
-OpenSession = Callable[[], Awaitable[SimulatedSession]]

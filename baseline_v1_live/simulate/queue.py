@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from baseline_v1_live.runtime.commits import CommitError, GroupJournal
@@ -95,6 +95,3 @@ def _finish(future: asyncio.Future[None], error: Exception | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
-
-
-MakeQueue = Callable[[GroupJournal], SimulatedQueue]

@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import signal
 import tempfile
+import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import chdir
@@ -31,20 +32,23 @@ from baseline_v1_live.simulate.loop import SimulatedLoop, process_context, run_s
 from baseline_v1_live.simulate.machine import SimulatedMachine
 from baseline_v1_live.simulate.plan import Moment, Plan
 from baseline_v1_live.simulate.strikes import Strikes
+from baseline_v1_live.simulate.stuck import STUCK_S, StuckError, watched
 from baseline_v1_live.simulate.world import API_KEY, World
 
 _BEFORE_OPEN_MS = 30_000
 _CHECK_S = 1.0
 _AFTER_S = 30.0
-_LOG_KEPT, _LINE_KEPT = 30, 1_000
+_LOG_KEPT = 30
 _DIES_WITHIN_S = 20.0
 # So long a moment waits for an order message before it strikes without one.
 _ORDER_WITHIN_S = 180.0
+RUNS, ENDS = "the simulation runs", "the day ends"
 
 
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a seed. ``fired`` counts by trouble, ``states`` by trouble and the state in which it
-    struck, ``checks`` by invariant. ``digest`` is that of the whole event log.
+    struck, ``checks`` by invariant. ``digest`` begins the SHA-256 of the whole event log. ``last`` is its
+    part before the first finding, empty without one.
     """
 
     seed: int
@@ -70,6 +74,7 @@ class Log:
         self.found: Callable[[], object] = lambda: False
         self._last: deque[str] = deque(maxlen=_LOG_KEPT)
         self._before_finding: tuple[str, ...] = ()
+        self._end: tuple[str, ...] = ()
         self._hash = hashlib.sha256()
         self.everything: list[str] | None = None
 
@@ -77,15 +82,19 @@ class Log:
         """One more line."""
         if not self._before_finding and self.found():
             self._before_finding = tuple(self._last)
-        self._last.append(line[:_LINE_KEPT])
+        self._last.append(line)
         self._hash.update(line.encode() + b"\n")
         if self.everything is not None:
             self.everything.append(line)
 
     @property
     def last(self) -> tuple[str, ...]:
-        """The lines before the first finding, or those of the end."""
-        return self._before_finding or tuple(self._last)
+        """The lines before the first finding, or those of the end, and how a broken day ended."""
+        return (self._before_finding or tuple(self._last)) + self._end
+
+    def end_with(self, error: BaseException) -> None:
+        """The day ended by an error; where it came from is no part of the event log."""
+        self._end = tuple("".join(traceback.format_exception(error)).splitlines())
 
     @property
     def digest(self) -> str:
@@ -290,33 +299,54 @@ class Trial:
             self.machine.bot.say("resume", "the operator")
 
 
-def play(plan: Plan, *, keep: list[str] | None = None) -> SeedResult:
-    """Play a plan to its end. ``keep`` gets every line of the event log."""
+def play(plan: Plan, *, keep: list[str] | None = None, stuck_s: float = STUCK_S) -> SeedResult:
+    """Play a plan to its end. ``keep`` gets every line of the event log.
+
+    A day that raises, or whose simulated time stands for ``stuck_s`` real seconds, is a finding as any
+    other: its traceback ends ``last``.
+    """
     log = Log()
     log.everything = keep
+    broken: list[Violation] = []
+    trial: list[Trial] = []
     # Inside the folder, so that no path in the log differs from run to run.
     with tempfile.TemporaryDirectory(dir=_memory(), prefix="seed-") as name, chdir(name):
-        trial: list[Trial] = []
 
         async def story() -> None:
             trial.append(Trial(plan, Path("state"), log))
             await trial[0].run()
 
-        run_simulated(story())
-    made = trial[0]
+        try:
+            with watched(lambda: trial[0].loop.time() if trial else 0.0, stuck_s):
+                run_simulated(story())
+        except StuckError as error:
+            broken.append(Violation(ENDS, _time_of(trial), str(error)))
+            log.end_with(error)
+        except Exception as error:
+            broken.append(Violation(RUNS, _time_of(trial), repr(error)))
+            log.end_with(error)
+    return _result(plan, trial[0] if trial else None, log, broken)
+
+
+def _time_of(trial: list[Trial]) -> str:
+    return clock_text(trial[0].world.now_ms) if trial else "its start"
+
+
+def _result(plan: Plan, made: Trial | None, log: Log, broken: list[Violation]) -> SeedResult:
+    found = (*(made.checker.violations if made else ()), *broken)
     return SeedResult(
         seed=plan.seed,
         full_size=plan.full_size,
         exit_policy=plan.rules.exit_policy.value,
         troubles=plan.troubles,
-        fired=dict(sorted(made.chaos.fired.items())),
-        states=made.strikes.counts(),
-        checks=dict(sorted(made.checker.checks.items())),
-        trades=made.checker.trades,
-        starts=made.starts,
+        fired=dict(sorted(made.chaos.fired.items())) if made else {},
+        states=made.strikes.counts() if made else {},
+        checks=dict(sorted(made.checker.checks.items())) if made else {},
+        trades=made.checker.trades if made else 0,
+        starts=made.starts if made else 0,
         digest=log.digest,
-        violations=tuple(made.checker.violations),
-        last=log.last,
+        violations=found,
+        last=log.last if found else (),
     )
 
 

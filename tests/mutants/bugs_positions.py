@@ -250,4 +250,41 @@ BUGS = (
         tests=("tests/scenarios/test_close_all.py::test_plus_five_r_closes_everything_in_order",),
         days=Days("small_sizes", always=True),
     ),
+    Bug(
+        name="every look-alike is adopted",
+        field="A purchase by hand of just what was open was booked as an exit that nobody had sent.",
+        edits=(
+            Edit(
+                "core/reconciler.py",
+                "        open_short = {symbol: self.positions.open_short(symbol) for symbol in held}\n",
+                "        for row in snapshot.orders:\n"
+                "            ours = self.positions.held(row.symbol)\n"
+                "            new = self.orders.by_broker_id(row.broker_order_id) is None\n"
+                "            alike = (Side.BUY, BrokerStatus.COMPLETE, ours and ours.open_quantity)\n"
+                "            if new and (row.side, row.status, row.quantity) == alike:\n"
+                "                row = msgspec.structs.replace(row, status=BrokerStatus.OPEN)\n"
+                "                self.orders.take_over(row, Purpose.EXIT, ours.position_id, None)\n"
+                "        open_short = {symbol: self.positions.open_short(symbol) for symbol in held}\n",
+            ),
+            Edit(
+                "core/reconciler.py",
+                "    OrderUpdated,\n    Purpose,\n",
+                "    BrokerStatus,\n    OrderUpdated,\n    Purpose,\n    Side,\n",
+            ),
+        ),
+        days=Days("closed_by_hand", always=True),
+    ),
+    Bug(
+        name="nothing is compared while entries are stopped",
+        field="After three stops had failed the books were read on, and no difference was taken up.",
+        edits=(
+            Edit(
+                "core/reconciler.py",
+                "        for finding in findings:\n            self.found",
+                "        for finding in () if self.positions.entries_stopped_by else findings:\n"
+                "            self.found",
+            ),
+        ),
+        days=Days("stop_refused,updates_lost,closed_by_hand,stop_cancelled_by_hand"),
+    ),
 )

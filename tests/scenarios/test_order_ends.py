@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import BrokerStatus, OutcomeUnknown, QueryOrder, Request
+from baseline_v1_live.core.messages import (
+    BrokerStatus,
+    OrderUpdated,
+    OutcomeUnknown,
+    QueryOrder,
+    Request,
+)
 from baseline_v1_live.core.order_states import OrderState
 from tests.harness import Desk
 from tests.harness_market import C260
@@ -132,3 +138,25 @@ def test_a_lost_cancel_is_not_sent_at_every_look_at_the_books() -> None:
         desk.snapshot()
 
     assert no_answers(desk, 3) == []
+
+
+def test_an_end_is_proven_with_the_brokers_own_quantity(desk: Desk) -> None:
+    """A change whose answer got lost had reached the broker: our record is what its books say."""
+    stop = desk.order("stop-0002")
+    assert stop.broker_order_id is not None
+    desk.feed(
+        OrderUpdated(
+            broker_order_id=stop.broker_order_id,
+            symbol=C260,
+            status=BrokerStatus.REJECTED,
+            order_id=stop.order_id,
+            filled_quantity=0,
+            filled_value_paise=0,
+            quantity=390,
+            trigger_price_paise=stop.trigger_price_paise,
+            limit_price_paise=stop.limit_price_paise,
+            proven=True,
+        )
+    )
+
+    assert (stop.state, stop.quantity) == (OrderState.REJECTED, 390)

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from baseline_v1_live.core.rules import Rules
@@ -16,6 +17,7 @@ from baseline_v1_live.sim.openalgo_server.profiles import named_profile
 from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.sim.small_day import small_day
 from baseline_v1_live.simulate.chaos import BY_HAND, Chaos
+from baseline_v1_live.simulate.check_end import End
 from baseline_v1_live.simulate.checker import Checker
 from baseline_v1_live.simulate.loop import run_simulated
 from baseline_v1_live.simulate.observe import Call
@@ -159,3 +161,16 @@ def played(story: Callable[[Scene], Awaitable[None]], rules: Rules | None = None
 
     run_simulated(whole())
     return made[0].said()
+
+
+def end_of(scene: Scene, folder: Path) -> End:
+    """The checker's look at the end of a day whose state is in a folder."""
+    checker = scene.checker
+    return End(
+        scene.world,
+        checker.findings,
+        checker.ledger,
+        folder,
+        answers=checker._answers,
+        loss=checker._loss,
+    )

@@ -15,8 +15,7 @@ from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.simulate import check_end
 from baseline_v1_live.simulate.check_account import Cover
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
-from baseline_v1_live.simulate.check_end import End
-from tests.simulate.checker_scene import CALL, LOT, Scene, played
+from tests.simulate.checker_scene import CALL, LOT, Scene, end_of, played
 
 NAME = "2026-11-26-exit-0004"
 DIES, STORED = "dies", "stored"
@@ -77,6 +76,9 @@ def _bot(sold_paise: int = 6_500_000, outside_paise: int = 6_500_000) -> Any:
         correction_value_paise=0,
         exit_value_paise=0,
         external_value_paise=outside_paise,
+        open_quantity=0,
+        pnl_paise=sold_paise - outside_paise,
+        closed=True,
     )
     positions = SimpleNamespace(
         positions={"1": position},
@@ -86,14 +88,13 @@ def _bot(sold_paise: int = 6_500_000, outside_paise: int = 6_500_000) -> Any:
         day_exit_reason="EOD_EXIT",
         pnl_paise=sold_paise - outside_paise,
     )
-    orders = SimpleNamespace(
-        orders={}, by_broker_id=lambda _: None, has_unknown=lambda _: False, live=lambda *_: []
-    )
+    orders = SimpleNamespace(orders={}, by_broker_id=lambda _: None, live=lambda *_: [])
     return SimpleNamespace(
         orders=orders,
         positions=positions,
-        reconciler=SimpleNamespace(strays=SimpleNamespace(looked_at=set())),
-        gate=lambda: None,
+        reconciler=SimpleNamespace(strays=SimpleNamespace(looked_at=set()), halt=None),
+        blocked={},
+        reconciled=True,
         state="enabled",
         day_over=True,
     )
@@ -139,8 +140,7 @@ def test_such_an_order_is_in_no_table(
         others = [o for o in scene.world.venue.books.orders.values() if o is not order]
         for other in others:
             del scene.world.venue.books.orders[other.orderid]
-        checker = scene.checker
-        End(scene.world, scene.chaos, checker.findings, checker.ledger, tmp_path).look(_bot())
+        end_of(scene, tmp_path).look(_bot())
 
     assert (check_end.TABLES_EQUAL not in played(story)) is lawful
 
@@ -153,9 +153,7 @@ def test_the_money_of_such_an_order_is_somebody_elses(
 
     async def story(scene: Scene) -> None:
         _exit(scene, *happens)
-        checker = scene.checker
-        money = ProfitAndLoss(checker.findings, checker.ledger, checker.chaos, checker._drift)
-        money.compare(_bot(outside_paise=6_400_000))
+        scene.checker._money.compare(_bot(outside_paise=6_400_000))
 
     assert (ProfitAndLoss.NAME not in played(story)) is lawful
 

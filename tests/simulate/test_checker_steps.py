@@ -20,9 +20,14 @@ from baseline_v1_live.core.messages import (
     TimerDue,
 )
 from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.runtime.records import StateRecord, Step
+from baseline_v1_live.runtime.recovery import FLAGS, ORDER
 from baseline_v1_live.simulate.check_base import Findings
 from baseline_v1_live.simulate.check_step import (
+    DAY_EXIT,
+    KILLED,
+    PAUSED,
+    STOPPED,
     EntriesAllowed,
     EntryGate,
     EntryLimits,
@@ -107,6 +112,52 @@ def test_a_word_that_died_with_its_process_was_never_given(stored: bool) -> None
     EntriesAllowed(found, gate).look(desk.engine, entry())
 
     assert (said(found) == {EntriesAllowed.NAME}) is stored
+
+
+def test_only_the_word_that_died_is_taken_back() -> None:
+    """What was said, decided or stored after it counts, and an older word on the disk does as well."""
+    desk, gate = Desk(), EntryGate()
+    first, lost, kill = (
+        OperatorSaid(verb=verb, seq=seq)
+        for seq, verb in ((6, "stopday"), (7, "resume"), (8, "kill"))
+    )
+    pause = OperatorSaid(verb="pause", seq=5)
+    for word in (pause, first, lost):
+        gate.hear(word, NOON)
+    gate.hear(kill, NOON + 1)
+    desk.engine.positions.day_exit_reason = "KILL_SWITCH"
+    gate.learn(desk.engine, NOON + 1)
+    gate.stored([Step(pause), Step(first), Step(kill)])
+    gate.new_process()
+
+    assert gate.closed_ms == {PAUSED: NOON, STOPPED: NOON, KILLED: NOON + 1, DAY_EXIT: NOON + 1}
+
+
+def test_a_decision_that_died_with_its_process_was_never_made() -> None:
+    """The next process decides for itself; one that was stored holds."""
+    desk, gate = Desk(), EntryGate()
+    desk.engine.positions.day_exit_reason = "-5R_STOP"
+    step = TimerDue(seq=7)
+    for stored in (False, True):
+        gate.hear(step, NOON)
+        gate.learn(desk.engine, NOON)
+        if stored:
+            gate.stored([Step(step)])
+        gate.new_process()
+
+        assert (DAY_EXIT in gate.closed_ms) is stored
+
+
+@pytest.mark.parametrize(("kind", "kept"), [(FLAGS, True), (ORDER, False)])
+def test_a_word_that_the_disk_refused_is_stored_with_a_later_step(kind: str, kept: bool) -> None:
+    """Once a step fails, the next one that fits carries all flags again."""
+    gate = EntryGate()
+    gate.hear(OperatorSaid(verb="pause", seq=7), NOON)
+    record = StateRecord(session="2026-12-29", kind=kind, key="", body=b"{}")
+    gate.stored([Step(TimerDue(seq=9), state=[record])])
+    gate.new_process()
+
+    assert (PAUSED in gate.closed_ms) is kept
 
 
 def test_an_entry_after_the_days_exit_is_said() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import msgspec
 import pytest
 
 from baseline_v1_live.sim.fault_catalogue import BY_NAME, TROUBLES
+from baseline_v1_live.simulate.loop import run_simulated
 from baseline_v1_live.simulate.plan import draw
 from baseline_v1_live.simulate.seed import play
+from baseline_v1_live.simulate.stuck import StuckError, watched
 
 
 @pytest.mark.parametrize("seed", [3, 4, 7])
@@ -45,3 +50,43 @@ def test_every_fault_is_drawn_by_some_seed() -> None:
 
     assert drawn == set(BY_NAME)
     assert len(BY_NAME) == len(TROUBLES)
+
+
+def test_a_day_that_raises_is_a_finding_with_its_seed_and_where() -> None:
+    """The others of a run go on."""
+    result = play(msgspec.structs.replace(draw(5, ()), profile="nobody's"))
+
+    assert [violation.invariant for violation in result.violations] == ["the simulation runs"]
+    assert result.seed == 5
+    assert "Traceback" in result.last[0]
+    assert "nobody's" in result.last[-1]
+
+
+class _Endless(list[str]):
+    """A log that at its tenth line computes for ever."""
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        while len(self) == 10:
+            pass
+
+
+def test_a_day_that_stands_still_is_ended_and_named() -> None:
+    """Its time does not go on: what it has logged is there, and where it was."""
+    kept = _Endless()
+    result = play(draw(5, ()), keep=kept, stuck_s=0.4)
+
+    assert [violation.invariant for violation in result.violations] == ["the day ends"]
+    assert result.last[: len(kept) - 1] == tuple(kept[:-1])
+    assert any("in append" in line for line in result.last)
+
+
+def test_tasks_that_turn_in_circles_are_ended() -> None:
+    """The loop runs, and its time stands."""
+
+    async def circles() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(StuckError), watched(lambda: 0.0, 0.2):
+        run_simulated(circles())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+from rich.console import Console
+
+from baseline_v1_live.cli_simulate import _tell
 from baseline_v1_live.simulate.check_base import Violation
 from baseline_v1_live.simulate.plan import draw
 from baseline_v1_live.simulate.seed import SeedResult, play
@@ -109,8 +114,23 @@ def test_the_command_writes_its_summary_beside_its_days(tmp_path: Path) -> None:
     assert summary["seeds"] == len(days) == 1
     assert summary["exit_policies"] == {"trailing": 1}
     assert summary["faults_struck"] == sum(days[0]["fired"].values()) > 0
-    assert summary["digest"] in ran.stdout
+    assert f"digest {days[0]['digest']}" in ran.stdout
+    assert sha256(log.read_bytes()).hexdigest().startswith(days[0]["digest"])
     assert "trouble stream_cut" in log.read_text()
     rows = [row for row in ran.stdout.splitlines() if row.startswith(("stream_cut", "old_ticks"))]
     assert len(rows) == 2
     assert max(map(len, rows)) <= 100
+
+
+def test_a_finding_is_told_with_its_whole_lines_and_its_own_digest() -> None:
+    """However long a line of the log is: who has no terminal must be able to read its JSON."""
+    event = json.dumps({"type": "SnapshotTaken", "orders": [":smile: [b]"] * 500})
+    wrong = (Violation("limits hold", "09:20:00", "CE"),)
+    days = [day(4, violations=wrong, last=(f"09:20:00 {event} -> 0",)), day(5)]
+    told = io.StringIO()
+
+    _tell(summed(days, ""), days, Console(file=told, width=100), "--faults all")
+
+    assert f"09:20:00 {event} -> 0\n" in told.getvalue()
+    assert "digest of the event log: digest 4\n" in told.getvalue()
+    assert summed(days, "").digest in told.getvalue()

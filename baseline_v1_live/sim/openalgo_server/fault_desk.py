@@ -146,9 +146,6 @@ class FaultDesk:
             if running.left == 0:
                 del self._running[name]
 
-    def spoilt(self, for_s: float = 0.0) -> None:
-        """Nobody is blamed here."""
-
     def looked(self, book: str) -> None:
         """Nobody asks here."""
 

@@ -17,20 +17,26 @@ BROKEN = '{"status": "error", "message": "An unexpected error occurred"}'
 _LAG_MS = 5 * SECOND_MS
 
 
-class _Odds(Protocol):
-    """What of an Odds (troubles.py) is needed here."""
+class Odds(Protocol):
+    """Says when which trouble strikes, and hears what came of it."""
 
-    def strikes(self, name: str) -> bool: ...
-    def during(self, name: str) -> bool: ...
-    def count(self, name: str) -> None: ...
-    def spoilt(self, for_s: float = 0.0) -> None: ...
-    def looked(self, book: str) -> None: ...
+    def strikes(self, name: str) -> bool:
+        """Whether a trouble strikes this time; counted if so."""
+
+    def during(self, name: str) -> bool:
+        """Whether a trouble that lasts is there now."""
+
+    def count(self, name: str) -> None:
+        """A trouble has struck."""
+
+    def looked(self, book: str) -> None:
+        """A book was given out as it is."""
 
 
 class BookLies:
     """Gives a book out as it is, or as a trouble makes it."""
 
-    def __init__(self, venue: Venue, odds: _Odds, chance: random.Random) -> None:
+    def __init__(self, venue: Venue, odds: Odds, chance: random.Random) -> None:
         self._venue, self._odds, self._chance = venue, odds, chance
         self._emptied: set[str] = set()
         self._leaked = False
@@ -38,16 +44,13 @@ class BookLies:
     def told(self, endpoint: str, served: Served) -> Served:
         """The book that the gateway gives out for a good answer."""
         if self._odds.strikes("book_fails"):
-            self._odds.spoilt()
             return Served(500, BROKEN)
         if self._comes_empty(endpoint):
-            self._odds.spoilt()
             empty: Any = {"orders": [], "statistics": {}} if endpoint == "orderbook" else []
             return _with_data(served, lambda _: empty)
         if endpoint == "tradebook":
             young = self._young_trades()
             if young and self._odds.strikes("trades_late"):
-                self._odds.spoilt()
                 return _with_data(served, lambda rows: rows[:-young])
         elif endpoint == "orderbook":
             changed = self._another_status()
@@ -89,7 +92,6 @@ class BookLies:
             self._leaked = False
             return {}
         self._leaked = True
-        self._odds.spoilt()
         return {order.orderid: self._chance.choice(others)}
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from baseline_v1_live.runtime.ports import TapeRow
 from baseline_v1_live.sim.openalgo_server.books import BookOrder, BookPosition
 from baseline_v1_live.sim.openalgo_server.stream import Stream
-from baseline_v1_live.sim.openalgo_server.troubles import Later, Odds, Troubles
+from baseline_v1_live.sim.openalgo_server.trouble_books import Odds
+from baseline_v1_live.sim.openalgo_server.troubles import Later, Troubles
 from baseline_v1_live.sim.openalgo_server.venue import SQUARE_OFF_STRATEGY, RefusedError, Venue
 
 BY_HAND = "by hand"

@@ -10,12 +10,12 @@ import json
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from baseline_v1_live.core.messages import OrderType, Side
 from baseline_v1_live.sim.openalgo_server.rest import Answering, Served
 from baseline_v1_live.sim.openalgo_server.stream import MODES, Stream
-from baseline_v1_live.sim.openalgo_server.trouble_books import BOOKS, BROKEN, BookLies
+from baseline_v1_live.sim.openalgo_server.trouble_books import BOOKS, BROKEN, BookLies, Odds
 from baseline_v1_live.sim.openalgo_server.venue import Venue
 from baseline_v1_live.sim.resting_order import RestingOrder
 
@@ -29,25 +29,6 @@ _UPDATE, _PRICE, _OPTION = b'"type":"order_update"', b'"market_data"', b'"exchan
 _TICKS_KEPT = 50
 
 Later = Callable[[float, Callable[[], None]], None]
-
-
-class Odds(Protocol):
-    """Says when which trouble strikes, and hears what came of it."""
-
-    def strikes(self, name: str) -> bool:
-        """Whether a trouble strikes this time; counted if so."""
-
-    def during(self, name: str) -> bool:
-        """Whether a trouble that lasts is there now."""
-
-    def count(self, name: str) -> None:
-        """A trouble has struck."""
-
-    def spoilt(self, for_s: float = 0.0) -> None:
-        """Whoever relies on this answer knows less than the truth, for so many seconds more."""
-
-    def looked(self, book: str) -> None:
-        """A book was given out as it is."""
 
 
 class Fate(NamedTuple):
@@ -83,32 +64,25 @@ class Troubles:
 
     def fate(self, endpoint: str) -> Fate:
         """The fate of a request that leaves now."""
-        fate, for_s = self._fate(endpoint)
-        if fate != Fate():
-            self._odds.spoilt(for_s)
-        return fate
-
-    def _fate(self, endpoint: str) -> tuple[Fate, float]:
-        odds, chance, for_s = self._odds, self._chance, 15.0
+        odds, chance = self._odds, self._chance
         if odds.during("gateway_down"):
             odds.count("gateway_down")
-            return Fate(refused=True), for_s
+            return Fate(refused=True)
         if odds.during("gateway_hangs"):
             odds.count("gateway_hangs")
-            return Fate(lost=True), for_s
+            return Fate(lost=True)
         if endpoint in ORDERS:
             reset_s = chance.choice((None, 0.2))
             if odds.strikes("answer_lost"):
-                return Fate(deaf=True, reset_s=reset_s), for_s
+                return Fate(deaf=True, reset_s=reset_s)
             if odds.strikes("request_lost"):
-                return Fate(lost=True, reset_s=reset_s), for_s
+                return Fate(lost=True, reset_s=reset_s)
             if odds.strikes("acceptance_late"):
                 late_s = chance.choice((chance.uniform(1, 15), chance.uniform(15, LATE_MAX_S)))
-                return Fate(out_s=late_s), late_s
+                return Fate(out_s=late_s)
         if odds.strikes("answer_late"):
-            late_s = chance.uniform(0.5, 20)
-            return Fate(back_s=late_s), late_s
-        return Fate(), 0.0
+            return Fate(back_s=chance.uniform(0.5, 20))
+        return Fate()
 
     def carry(self, message: bytes, post: Callable[[bytes], None]) -> None:
         """Have one message reach one client: now, later, twice, changed, or never."""
@@ -180,7 +154,7 @@ class Troubles:
         """One call at the gateway, which ``then`` answers; spoilt where a trouble strikes."""
         refusal = self._refusal(endpoint, text)
         if refusal is not None:
-            return self._bad(refusal)
+            return refusal
         carried_out = self._chance.random() < 0.5
         spoilt = self._spoilt(endpoint)
         if spoilt is not None and not carried_out and endpoint in ORDERS:
@@ -229,26 +203,26 @@ class Troubles:
     def _spoilt(self, endpoint: str) -> Served | None:
         if endpoint in ORDERS or endpoint == "orderstatus":
             if self._odds.strikes("error_500"):
-                return self._bad(Served(500, BROKEN))
+                return Served(500, BROKEN)
             if self._odds.strikes("html"):
-                return self._bad(Served(502, _HTML, "text/html"))
+                return Served(502, _HTML, "text/html")
         return None
 
     def _mutilated(self, endpoint: str, served: Served) -> Served:
         """The answer to an order message that was carried out."""
         if self._odds.strikes("cut_json"):
-            return self._bad(served._replace(text=served.text[: len(served.text) // 2]))
+            return served._replace(text=served.text[: len(served.text) // 2])
         if endpoint == "placeorder" and self._odds.strikes("no_id"):
             body = json.loads(served.text)
             body.pop("orderid", None)
-            return self._bad(served._replace(text=json.dumps(body)))
+            return served._replace(text=json.dumps(body))
         return served
 
     def _misread(self, endpoint: str, served: Served) -> Served:
         """The answer to a question that is for none of the books."""
         odds = self._odds
         if endpoint == "orderstatus" and odds.strikes("order_question_fails"):
-            return self._bad(Served(500, BROKEN))
+            return Served(500, BROKEN)
         if endpoint in _PRICES and odds.strikes("prices_fail"):
             return Served(500, BROKEN)
         if endpoint == "funds" and odds.during("margin_short"):
@@ -260,10 +234,6 @@ class Troubles:
             body = json.loads(served.text)
             body["data"]["ltp"] = self._venue.market.index_paise / 100
             return served._replace(text=json.dumps(body))
-        return served
-
-    def _bad(self, served: Served) -> Served:
-        self._odds.spoilt()
         return served
 
     # ------------------------------------------------------------ what happens to an order
