@@ -48,7 +48,8 @@ _BEFORE_OPEN_MS = 15 * MINUTE_MS
 _NEXT_DATE, _MORNING = dt.time(0, 1), dt.time(8, 30)
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 _UNKNOWN_SYMBOL = 404
-_RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+# At most so long, because what is held is not looked after before the gateway answers.
+_RETRY_S = (1.0, 2.0, 4.0, 8.0, 10.0)
 
 AnswerT = TypeVar("AnswerT")
 

@@ -129,6 +129,7 @@ class PositionTracker(PositionBook):
         if exit_target:
             self._back_off_after_refusals(position)
         bare = self._bare(position, exit_target)
+        self._cancel_surplus_exits(position, exit_target)
         covered = self._adjust_stop(position, open_quantity - exit_target + bare)
         if exit_target and covered:
             self._buy_back(position, exit_target)
@@ -321,8 +322,6 @@ class PositionTracker(PositionBook):
         # What the newest snapshot misses at the broker is not bought until the next one decides.
         doubtful = max(self.doubtful.get(position.symbol, 0), 0)
         live = sum(order.remaining for order in exits)
-        if live > target:
-            self._cancel_all(position, Purpose.EXIT, "more than is open")
         need = target - doubtful - live
         if need > 0 and self._books_must_be_read(position):
             return
@@ -375,6 +374,14 @@ class PositionTracker(PositionBook):
             return False
         self.books_wanted = "an exit was cancelled"
         return self.orders.now_ms < max(ended) + self.rules.exit_retry_late_ms
+
+    def _cancel_surplus_exits(self, position: Position, target: int) -> None:
+        """An exit that would buy more than is wanted, such as one that turned up when its short was
+        closed, must not be worked any more.
+        """
+        exits = self.orders.live_of(position.position_id, Purpose.EXIT)
+        if sum(order.remaining for order in exits) > target:
+            self._cancel_all(position, Purpose.EXIT, "more than is open")
 
     def _cancel_all(self, position: Position, purpose: Purpose, reason: str) -> None:
         for order in self.orders.live_of(position.position_id, purpose):

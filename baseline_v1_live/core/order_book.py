@@ -23,6 +23,17 @@ from baseline_v1_live.core.order_states import OrderInput, OrderState
 from baseline_v1_live.core.rules import Rules
 
 _QUERY_BACKOFF = (1, 2, 5)
+# What belongs to the broker's row and not to the order that was taken for it: what has filled, whether it
+# is to go, and in how many looks nothing was seen of it.
+_OF_THE_ROW = (
+    "broker_order_id",
+    "filled_quantity",
+    "filled_value_paise",
+    "cancel_wanted",
+    "cancel_reason",
+    "ask_before_cancel",
+    "unseen",
+)
 
 
 class Prices(Protocol):
@@ -189,7 +200,7 @@ class OrderBook:
 
     def _swap_names(self, order: Order, other: Order) -> None:
         """Two orders alike were matched the wrong way round: each takes what is the other's."""
-        for field in ("broker_order_id", "filled_quantity", "filled_value_paise"):
+        for field in _OF_THE_ROW:
             mine, theirs = getattr(order, field), getattr(other, field)
             setattr(order, field, theirs)
             setattr(other, field, mine)

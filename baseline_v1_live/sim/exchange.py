@@ -150,6 +150,11 @@ class Exchange:
         book = self._book[order.symbol]
         self._book[order.symbol] = [resting for resting in book if not resting.over]
 
+    def reference_paise(self, symbol: str, at_ms: int) -> int:
+        """The price that a symbol's limits are measured by, 0 before its first trade."""
+        quote = self._quotes.get(symbol)
+        return self._reference(quote, at_ms) if quote is not None else 0
+
     def _is_trade(self, tick: Tick) -> bool:
         if tick.symbol not in self.contracts:
             self._index_paise = tick.ltp_paise

@@ -40,7 +40,8 @@ class _KilledError(BaseException):
 class Chaos:
     """``fired`` counts by trouble, ``books_ok_ms`` is when each book was last given out as it is.
 
-    ``on_fault`` hears the name of each trouble that strikes, ``operator`` of what the operator does.
+    ``on_fault`` hears the name of each trouble that strikes, ``operator`` of what the operator does,
+    ``on_told`` each message of the stream that gets through.
     """
 
     def __init__(self, plan: Plan, open_ms: int) -> None:
@@ -50,6 +51,7 @@ class Chaos:
         self.log: Callable[[str], None] = lambda _: None
         self.on_fault: Callable[[str], None] = lambda _: None
         self.operator: Callable[[str], None] = lambda _: None
+        self.on_told: Callable[[bytes], None] = lambda _: None
         self.kill_at_next_commit: Callable[[], None] | None = None
         self._open_ms = open_ms
         self._windows: dict[str, list[Window]] = {}
@@ -172,11 +174,15 @@ class Chaos:
     def join(self, deliver: Callable[[bytes | None], None]) -> Callable[[str | None], None]:
         """A client of the stream has come."""
 
+        def tell(message: bytes) -> None:
+            self.on_told(message)
+            deliver(message)
+
         def carry(message: bytes | None) -> None:
             if message is None:
                 deliver(None)
             else:
-                self.troubles.carry(message, deliver)
+                self.troubles.carry(message, tell)
 
         return self.world.join(carry)
 

@@ -20,8 +20,8 @@ from baseline_v1_live.simulate.check_reach import Reach
 from baseline_v1_live.simulate.world import World
 
 _THIRD_PARTIES = frozenset({BY_HAND, SQUARE_OFF_STRATEGY})
-# How long after such a thing a flip may be its consequence.
-_HAND_MS, _FORCED_MS, _LOST_MS, _DOWN_MS = 30_000, 60_000, 150_000, 60_000
+# How long after a trade that nobody could foresee a swing may be sold again.
+_FORCED_MS = 60_000
 
 
 def is_ours(order: BookOrder) -> bool:
@@ -40,16 +40,18 @@ class Held:
     ``traded``: what our own orders have sold less what they bought. ``sure``: what of it nobody else
     can have closed; negative when our orders bought what somebody had closed before. ``most``: all
     that may still count as ours. ``entries``: the entries that have sold since nothing was surely ours;
-    a late fill makes a second position beside the first, each with its stop.
+    a late fill makes a second position beside the first, each with its stop. ``moved`` are stops that
+    stand where somebody else has moved them to.
     """
 
-    __slots__ = ("entries", "forced_ms", "hand_ms", "live", "net", "sure", "traded", "value_paise")
+    __slots__ = ("entries", "forced_ms", "live", "moved", "net", "sure", "traded", "value_paise")
 
     def __init__(self) -> None:
         self.traded = self.sure = self.net = self.value_paise = 0
-        self.entries: set[str] = set()
-        self.hand_ms = self.forced_ms = 0
+        self.entries: dict[str, BookOrder] = {}
+        self.forced_ms = 0
         self.live: dict[str, BookOrder] = {}
+        self.moved: set[str] = set()
 
     @property
     def most(self) -> int:
@@ -71,7 +73,7 @@ class Held:
         if self.sure <= 0:
             self.entries.clear()
         elif is_entry(order):
-            self.entries.add(order.orderid)
+            self.entries[order.orderid] = order
 
 
 class Ledger:
@@ -85,6 +87,8 @@ class Ledger:
         self.forgotten = Forgotten()
         self.on_fill: Callable[[BookOrder, int, int, int], None] = lambda *_: None
         self.on_order: Callable[[BookOrder], None] = lambda _: None
+        self.on_news: Callable[[BookOrder, int, bool, bool], None] = lambda *_: None
+        self.on_grown: Callable[[BookOrder, int], None] = lambda *_: None
         self._world, self._on_change = world, on_change
         self._seen: dict[str, tuple[int, int]] = {}
         self._expected: dict[tuple[str, str, int], tuple[str, int]] = {}
@@ -93,6 +97,10 @@ class Ledger:
     def symbol(self, name: str) -> Held:
         """What is ours of a symbol."""
         return self.symbols.setdefault(name, Held())
+
+    def order(self, orderid: str) -> BookOrder | None:
+        """The exchange's order of this id."""
+        return self._world.venue.books.orders.get(orderid)
 
     def forget_longs(self) -> None:
         """The bot has lost its memory: a long that its orders made is nobody's any more, told and left
@@ -125,7 +133,7 @@ class Ledger:
 
     def _listen(self) -> None:
         books, venue = self._world.venue.books, self._world.venue
-        take, execute = books.take, venue.execute
+        take, execute, modify = books.take, venue.execute, venue.modify
 
         def taken(*args: Any, **named: Any) -> BookOrder | None:
             changed = take(*args, **named)
@@ -136,11 +144,32 @@ class Ledger:
             self.symbol(books.orders[orderid].symbol).forced_ms = self._world.now_ms
             execute(orderid, *args, **named)
 
+        def modified(request: dict[str, Any]) -> BookOrder:
+            before = books.orders.get(request["orderid"])
+            was = (before.quantity, before.trigger_paise) if before else (0, 0)
+            order = modify(request)
+            self._hear_change(order, *was, by_hand=request.get("strategy") == BY_HAND)
+            return order
+
         books.take = taken  # type: ignore[method-assign]
         venue.execute = executed  # type: ignore[method-assign]
+        venue.modify = modified  # type: ignore[method-assign]
+
+    def _hear_change(
+        self, order: BookOrder, quantity: int, trigger_paise: int, *, by_hand: bool
+    ) -> None:
+        if order.quantity > quantity:
+            self.on_grown(order, order.quantity - quantity)
+        if order.trigger_paise != trigger_paise:
+            moved = self.symbol(order.symbol).moved
+            moved.discard(order.orderid)
+            if by_hand:
+                moved.add(order.orderid)
+        self._on_change(order.symbol)
 
     def _hear(self, order: BookOrder) -> None:
         held = self.symbol(order.symbol)
+        new, alive = order.orderid not in self._seen, order.orderid in held.live
         if is_ours(order):
             self.forgotten.arrives(order)
         if order.orderid not in self._seen and is_ours(order):
@@ -155,14 +184,13 @@ class Ledger:
         quantity, value = self._seen.get(order.orderid, (0, 0))
         self._seen[order.orderid] = (order.filled_quantity, order.filled_value_paise)
         filled = order.filled_quantity - quantity
+        self.on_news(order, filled, new, not new and not alive)
         if filled > 0:
             self.fills += 1
             before = held.sure
             held.take(order, filled, order.filled_value_paise - value)
             if is_ours(order):
                 self.on_fill(order, filled, before, held.sure)
-            else:
-                held.hand_ms = self._world.now_ms
         self.on_order(order)
         self._on_change(order.symbol)
 
@@ -176,19 +204,29 @@ class Cover:
     TWICE = "no short is covered twice"
     LONG = "a long of ours is corrected"
 
-    def __init__(self, lasting: Lasting, chaos: Chaos, reach: Reach, forgotten: Forgotten) -> None:
+    def __init__(
+        self,
+        lasting: Lasting,
+        chaos: Chaos,
+        reach: Reach,
+        forgotten: Forgotten,
+        *,
+        useless: Callable[[BookOrder, Held], bool],
+        untold: Callable[[str], bool],
+    ) -> None:
         self._lasting, self._chaos, self._reach = lasting, chaos, reach
-        self._forgotten = forgotten
+        self._forgotten, self._useless, self._untold = forgotten, useless, untold
 
     def look(self, symbol: str, held: Held, now: int) -> None:
         """How a symbol stands now. An exit of unknown outcome is an active exit, until the gateway's
         horizon has passed.
         """
         buys = [o for o in held.live.values() if o.action == "BUY" and is_ours(o)]
-        cover = sum(order.remaining for order in buys)
         known = [order for order in buys if not self._forgotten.moved(order)]
         buying = sum(order.remaining for order in known)
         resting = [o for o in known if o.status is BrokerStatus.TRIGGER_PENDING]
+        cover = sum(order.remaining for order in buys)
+        cover -= sum(order.remaining for order in resting if self._useless(order, held))
         stops = sum(order.remaining for order in resting)
         short, most = max(held.sure, 0), held.most
         if self._chaos.fired["journal_damaged"]:
@@ -196,7 +234,7 @@ class Cover:
         note, some = self._lasting.note, bool(resting)
         bare, what = cover < short, f"is short {short}, covered {cover},"
         bare = bare and cover + self._reach.reserved(symbol, "BUY", now) < short
-        note(self.COVERED, symbol, bare, what, real=short > 0)
+        note(self.COVERED, symbol, bare, what, real=short > 0, books=self._untold(symbol))
         what = f"has stops of {stops} for {most}"
         note(self.NO_POSITION, symbol, stops > most, what, real=some)
         stacked = len(resting) > max(len(held.entries), 1)
@@ -254,35 +292,6 @@ class Entries:
         real = any(live.values())
         over, what = len(busy) > rules.positions_max and real, f"has {len(busy)} busy symbols"
         note(self.LIMITS, "account", over, what, real=real)
-
-
-class Flips:
-    """No purchase of ours makes a long, and no correction a short, that somebody else did not cause."""
-
-    NAME = "our orders never flip a position"
-
-    def __init__(self, findings: Findings, reach: Reach, ledger: Ledger) -> None:
-        self._findings, self._reach, self._ledger = findings, reach, ledger
-
-    def look(self, order: BookOrder, before: int, after: int) -> None:
-        """At a fill of ours that took what is surely ours from ``before`` to ``after`` units."""
-        if is_entry(order):
-            return
-        flipped = after < 0 and after < before if order.action == "BUY" else after > max(before, 0)
-        bad = flipped and not self._unavoidable(order.symbol)
-        what = f"{order.symbol} from {before} to {after} by {order.action} {order.pricetype}"
-        self._findings.hold(self.NAME, not bad, what)
-
-    def _unavoidable(self, symbol: str) -> bool:
-        now, held = self._findings.now_ms, self._ledger.symbol(symbol)
-        reach = self._reach
-        return (
-            now - held.hand_ms <= _HAND_MS
-            or now - held.forced_ms <= _FORCED_MS
-            or now - reach.symbol_bad_ms.get(symbol, 0) <= _LOST_MS
-            or now - reach.bot_down_ms <= _DOWN_MS
-            or now - reach.excused_to_ms(symbol, now) <= _DOWN_MS
-        )
 
 
 class SwingsSoldOnce:

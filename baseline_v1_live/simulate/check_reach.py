@@ -17,7 +17,7 @@ from baseline_v1_live.simulate.chaos import BOOKS, ORDERS, Chaos
 from baseline_v1_live.simulate.observe import Call
 from baseline_v1_live.simulate.world import World
 
-_SLOW_MS = 1_000
+SLOW_MS = 1_000
 # An exit without an answer reserves its quantity until the gateway's horizon and a few looks are over.
 RESERVED_MS = 150_000
 _TRIES_EVERY_MS = 10_000
@@ -49,13 +49,16 @@ class Reach:
     def __init__(self, world: World, chaos: Chaos) -> None:
         self.gateway_bad_ms = 0
         self.symbol_bad_ms: dict[str, int] = {}
-        self.bot_down_ms = 0
+        self.bot_down_ms = self._unanswered_ms = 0
         self._world, self._chaos = world, chaos
         self._pending: dict[Call, int] = {}
         self._reserved: list[Reserved] = []
         self._books_bad = False
         self._books_back_ms = self._books_tried_ms = 0
         self._good_of: dict[int, set[str]] = {}
+        # When the newest books that were all right were asked for, and changes of orders tried.
+        self.books_right_ms = 0
+        self.tried_ms: dict[str, int] = {}
 
     def symbol_of(self, call: Call) -> str:
         """The symbol that a call is about, empty when it is about none."""
@@ -74,6 +77,8 @@ class Reach:
         self._pending[call] = self._world.now_ms
         if call.endpoint == "placeorder" and asked(call).get("pricetype") in ("MARKET", "LIMIT"):
             self._reserved.append(self._reserved_by(call, self._world.now_ms))
+        elif call.endpoint in ("modifyorder", "cancelorder"):
+            self.tried_ms[str(asked(call).get("orderid"))] = self._world.now_ms
 
     def ended(self, call: Call, served: Served | None) -> None:
         """The bot has its answer, or none."""
@@ -87,9 +92,11 @@ class Reach:
         if call.endpoint in BOOKS:
             right_ms = self._chaos.books_ok_ms.get(call.endpoint, -1)
             self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
+        if served is None or served.cut or now - sent_ms > SLOW_MS:
+            self._unanswered_ms = now
         if call.refused or (served is not None and _says_no(served)):
             self.gateway_bad_ms = now
-        elif not _answers(call, served) or now - sent_ms > _SLOW_MS:
+        elif not can_be_read(call, served) or now - sent_ms > SLOW_MS:
             again_ms = _SOLD_AGAIN_MS if served is not None and _refuses_sale(call, served) else 0
             self._spoil(call, now + again_ms)
 
@@ -103,33 +110,46 @@ class Reach:
 
     # ------------------------------------------------------------ asking
 
-    def excused_to_ms(self, symbol: str, now: int) -> int:
-        """Until when what is wrong with a symbol could not have been known or mended; 0: at any time."""
-        return max(self.unreached_to_ms(symbol, now), self.bot_down_ms)
+    def excused_to_ms(self, symbol: str, now: int, *, books: bool = True) -> int:
+        """Until when what is wrong with a symbol could not have been known or mended; 0: at any time.
+        Without ``books`` it is known and can be mended although they cannot be read.
+        """
+        return max(self.unreached_to_ms(symbol, now, books=books), self.bot_down_ms)
 
-    def unreached_to_ms(self, symbol: str, now: int) -> int:
+    def unreached_to_ms(self, symbol: str, now: int, *, books: bool = True) -> int:
         """The same, where a bot that is not ready yet excuses nothing."""
-        if self._books_bad and now - self._books_tried_ms <= _TRIES_EVERY_MS:
+        bad = books and self._books_bad
+        if bad and now - self._books_tried_ms <= _TRIES_EVERY_MS:
             return now  # Whoever tries no more is not excused.
         for call, sent_ms in self._pending.items():
-            if now - sent_ms > _SLOW_MS and self._concerns(call, symbol):
+            if now - sent_ms > SLOW_MS and self._concerns(call, symbol, books=books):
                 return now
         return max(
             self.gateway_bad_ms,
-            self._books_back_ms,
-            self._books_tried_ms if self._books_bad else 0,
+            self._books_back_ms if books else 0,
+            self._books_tried_ms if bad else 0,
             self.symbol_bad_ms.get(symbol, 0),
         )
 
-    def reserved(self, symbol: str, action: str, now: int) -> int:
+    def unanswered_to_ms(self, now: int) -> int:
+        """Until when the gateway could not be had by whoever only asks, as a start does: all that
+        counts above, and any call without an answer.
+        """
+        waits = any(now - sent_ms > SLOW_MS for sent_ms in self._pending.values())
+        return now if waits else max(self.unreached_to_ms("", now), self._unanswered_ms)
+
+    def reserved(self, symbol: str, action: str, now: int, for_ms: int = RESERVED_MS) -> int:
         """Units of exits (``BUY``) or corrections (``SELL``) on their way, or whose answer got lost,
-        which the exchange does not have: nobody may send them again before the gateway's horizon.
+        which the exchange does not have: nobody may send them again before the gateway's horizon, or
+        before so many milliseconds.
         """
         self._reserved = [one for one in self._reserved if now - one.sent_ms <= RESERVED_MS]
         return sum(
             one.quantity
             for one in self._reserved
-            if (one.symbol, one.action) == (symbol, action) and not self._arrived(one)
+            if (one.symbol, one.action) == (symbol, action)
+            and now - one.sent_ms <= for_ms
+            and not self._arrived(one)
         )
 
     def sent_alike(self, order: BookOrder) -> Reserved | None:
@@ -167,9 +187,9 @@ class Reach:
             for order in self._world.venue.books.orders.values()
         )
 
-    def _concerns(self, call: Call, symbol: str) -> bool:
+    def _concerns(self, call: Call, symbol: str, *, books: bool) -> bool:
         if call.endpoint in BOOKS:
-            return True
+            return books
         return self.symbol_of(call) == symbol
 
     def _hear_book(self, endpoint: str, good: bool, sent_ms: int, now: int) -> None:
@@ -182,15 +202,31 @@ class Reach:
         together = self._good_of.setdefault(sent_ms, set())
         together.add(endpoint)
         if together == BOOKS:
-            if self._books_bad or now - sent_ms > _SLOW_MS:
+            if self._books_bad or now - sent_ms > SLOW_MS:
                 self._books_back_ms = now
             self._books_bad = False
             self._good_of.clear()
+            self.books_right_ms = max(self.books_right_ms, sent_ms)
 
     def _spoil(self, call: Call, now: int) -> None:
         symbol = self.symbol_of(call)
         if symbol:
             self.symbol_bad_ms[symbol] = now
+
+
+def can_be_read(call: Call, served: Served | None) -> bool:
+    """Whether an answer can be read, and is what the exchange had to say."""
+    if call.lost or served is None or served.cut:
+        return False
+    if served.status in (400, 404):
+        return _BY_THE_BROKER not in served.text  # Else the request itself was wrong, or too late.
+    if served.status != 200:
+        return False
+    try:
+        body = json.loads(served.text)
+    except ValueError:
+        return False
+    return call.endpoint != "placeorder" or bool(body.get("orderid"))
 
 
 def _says_no(served: Served) -> bool:
@@ -207,7 +243,7 @@ def _good(served: Served | None) -> bool:
 def _settles(call: Call, served: Served | None) -> bool:
     """Whether an answer says what became of an order: it has a name, or it was refused."""
     refused = not call.lost and served is not None and 400 <= served.status < 500
-    return refused or _answers(call, served)
+    return refused or can_be_read(call, served)
 
 
 def _refuses_sale(call: Call, served: Served) -> bool:
@@ -216,18 +252,3 @@ def _refuses_sale(call: Call, served: Served) -> bool:
         return False
     body = asked(call)
     return _BY_THE_BROKER in served.text and body["action"] == "SELL" and body["pricetype"] != "SL"
-
-
-def _answers(call: Call, served: Served | None) -> bool:
-    """Whether an answer can be read, and is what the exchange had to say."""
-    if call.lost or served is None or served.cut:
-        return False
-    if served.status in (400, 404):
-        return _BY_THE_BROKER not in served.text  # Else the request itself was wrong, or too late.
-    if served.status != 200:
-        return False
-    try:
-        body = json.loads(served.text)
-    except ValueError:
-        return False
-    return call.endpoint != "placeorder" or bool(body.get("orderid"))

@@ -265,6 +265,10 @@ class WireChecks:
         self._rows = rows
         self.on_entry: Callable[[str, str, int], None] = lambda *_: None
         self.on_order: Callable[[PlaceOrder], None] = lambda _: None
+        # Symbol, units and when it was decided, of a purchase that no stop price holds back.
+        self.on_purchase: Callable[[str, int, int], None] = lambda *_: None
+        self._findings = findings
+        self._decided_ms: dict[int, int] = {}
         self._entries = EntriesOnWire(findings, gate, self.intents)
         self._once = EachOnce(findings, self._known_ended)
         self._rate = OrderRate(findings)
@@ -273,10 +277,13 @@ class WireChecks:
         """A step of the engine."""
         self.session, self._orders = engine.session, engine.orders
         self.intents.hear(event, commands)
+        if commands:
+            self._decided_ms[event.seq] = self._findings.now_ms
 
     def new_process(self) -> None:
         """Another process begins."""
         self.intents.new_process()
+        self._decided_ms.clear()
         self._once.new_process()
 
     def sent(self, call: Call) -> None:
@@ -291,6 +298,9 @@ class WireChecks:
         self._once.look(call, command, body)
         if isinstance(command, PlaceOrder) and not call.refused:
             self.on_order(command)
+        if call.endpoint == "placeorder" and body["action"] == "BUY" and body["pricetype"] != "SL":
+            decided_ms = self._decided_ms.get(seq, self._findings.now_ms)
+            self.on_purchase(str(body["symbol"]), int(body["quantity"]), decided_ms)
         if entry and command is not None:
             self.on_entry(command.symbol, command.order_id, command.quantity)
         if entry and command is not None and self.session is not None:

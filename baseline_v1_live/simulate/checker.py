@@ -33,7 +33,7 @@ from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.check_account import (
     Cover,
     Entries,
-    Flips,
+    Held,
     IntentsFillOnce,
     Ledger,
     SwingsSoldOnce,
@@ -45,8 +45,11 @@ from baseline_v1_live.simulate.check_base import Findings, Lasting, Violation
 from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
 from baseline_v1_live.simulate.check_end import SECRET, End
+from baseline_v1_live.simulate.check_flips import Flips, Purchases, living, most_of
 from baseline_v1_live.simulate.check_known import Answers, Loss
+from baseline_v1_live.simulate.check_news import News
 from baseline_v1_live.simulate.check_reach import Reach
+from baseline_v1_live.simulate.check_standing import Standing
 from baseline_v1_live.simulate.check_step import (
     EntriesAllowed,
     EntryGate,
@@ -79,7 +82,7 @@ class Checker:
         self._engine: Engine | None = None
         self._session: Session | None = None
         self._changed: set[str] = set()
-        self._unready_ms = world.now_ms
+        self._ready_ms = world.now_ms  # When it was ready last; a start counts as that.
         self._damaged = 0
         folder = Path("state")
         # ---- the step
@@ -91,11 +94,21 @@ class Checker:
         # ---- the account
         self.ledger = Ledger(world, self._account_changed)
         self.ledger.on_fill = self._filled
-        self.ledger.on_order = lambda order: self._drift.changed(order.orderid)
+        self.ledger.on_order = self._ordered
         self._alike = Alike(world, self.ledger, self.reach)
-        self._cover = Cover(self._lasting, chaos, self.reach, self.ledger.forgotten)
+        self.news = News(lambda: world.now_ms, self.reach, self.ledger)
+        chaos.on_told = self.news.told
+        self._standing = Standing(self._lasting, chaos, self.reach, world, rules)
+        self._cover = Cover(
+            self._lasting,
+            chaos,
+            self.reach,
+            self.ledger.forgotten,
+            useless=self._standing.useless,
+            untold=self.news.untold,
+        )
         self._entries = Entries(self._lasting, rules)
-        self._flips = Flips(self.findings, self.reach, self.ledger)
+        self._flips = Flips(self.findings, self.news)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
         self._answers, self._loss = Answers(), Loss(world, self.ledger)
         self._drift = Drift(world, self.ledger, self._lasting, self._loss)
@@ -108,6 +121,10 @@ class Checker:
         self._intents = IntentsFillOnce(self.findings)
         self._wire.on_entry = self._intents.leaves
         self._wire.on_order = self.ledger.forgotten.leaves
+        self._purchases = Purchases(
+            self.findings, chaos, self.reach, self.ledger, self.news, rules.gateway_horizon_ms
+        )
+        self._wire.on_purchase = self._purchases.look
         self._closing = ClosingLeaves(world, self.findings, self.reach, self.ledger)
         self._cut = HardCut(world, self.findings, self.reach, self.ledger)
         self._end = End(
@@ -124,6 +141,11 @@ class Checker:
     def checks(self) -> Counter[str]:
         """How often each invariant was really looked at."""
         return self.findings.checks
+
+    @property
+    def excused(self) -> Counter[str]:
+        """How often each invariant was looked at when something made it impossible to hold it."""
+        return self.findings.excused
 
     @property
     def trades(self) -> int:
@@ -147,6 +169,8 @@ class Checker:
 
         def step(event: Event) -> tuple[Command, ...]:
             self.gate.hear(event, self.world.now_ms)
+            if isinstance(event, Tick):
+                self._standing.shown(event)
             self._spinning.look(event, self.world.now_ms)
             ticks.before(engine, event)
             try:
@@ -178,13 +202,17 @@ class Checker:
             self.ledger.forget_longs()
             self._loss.begin()
         self._damaged = damaged
-        self.reach.process_ended()
+        self._process_ended()
         self.gate.new_process()
         self._answers.new_process()
         self._wire.new_process()
         self.ledger.forgotten.new_process()
         self._closing.new_process()
         self._drift.new_process()
+
+    def _process_ended(self) -> None:
+        self.reach.process_ended()
+        self.news.process_ended()
 
     def _check_step(self, engine: Engine, event: Event, commands: tuple[Command, ...]) -> None:
         self._wire.hear(engine, event, commands)
@@ -215,12 +243,25 @@ class Checker:
     def _look_at_changes(self) -> None:
         changed, self._changed = sorted(self._changed), set()
         for symbol in changed:
-            self._cover.look(symbol, self.ledger.symbol(symbol), self.world.now_ms)
+            self._look_at(symbol, self.ledger.symbol(symbol))
         self._entries.look(self.ledger)
         self._lasting.look()
 
+    def _look_at(self, symbol: str, held: Held) -> None:
+        self._cover.look(symbol, held, self.world.now_ms)
+        self._standing.look(held)
+        if living(held, "BUY") <= most_of(held, self.chaos) and not living(held, "SELL"):
+            self.news.settle(symbol)
+
+    def _ordered(self, order: BookOrder) -> None:
+        self._drift.changed(order.orderid)
+        if order.over:
+            self._standing.over(order)
+
     def _filled(self, order: BookOrder, quantity: int, before: int, after: int) -> None:
-        self._flips.look(order, before, after)
+        if order.action == "SELL":
+            self.news.sold(order, quantity, before, after)
+        self._flips.look(order, quantity, before, after)
         if is_entry(order):
             self._intents.sold(order.symbol, quantity)
         if is_entry(order) and self._engine is not None:
@@ -233,12 +274,14 @@ class Checker:
     def sent(self, call: Call) -> None:
         """A request leaves now."""
         self.reach.sent(call)
+        self.news.sent(call)
         self._wire.sent(call)
         self._closing.sent(call)
 
     def ended(self, call: Call, served: Served | None) -> None:
         """The bot has its answer, or none."""
         self.reach.ended(call, served)
+        self.news.ended(call, served)
         self._wire.ended(call, served)
 
     def stored(self, steps: Sequence[Step]) -> None:
@@ -254,11 +297,11 @@ class Checker:
         """Look at everything now."""
         if engine is None and self._engine is not None:
             self._engine = None
-            self.reach.process_ended()
+            self._process_ended()
         self._look_at_readiness(engine)
         for symbol, held in self.ledger.symbols.items():
             if held.live or held.sure:
-                self._cover.look(symbol, held, self.world.now_ms)
+                self._look_at(symbol, held)
         self._entries.look(self.ledger)
         if engine is not None and engine.reconciled:
             self._drift.look(engine)
@@ -270,11 +313,10 @@ class Checker:
     def _look_at_readiness(self, engine: Engine | None) -> None:
         now = self.world.now_ms
         if engine is not None and engine.reconciled:
-            self._unready_ms = now
+            self._ready_ms = now
             return
-        if self.reach.unreached_to_ms("", now) >= now - READY_MS:
-            self._unready_ms = now
-        ready = now - self._unready_ms <= READY_MS
+        since = max(self._ready_ms, self.reach.unanswered_to_ms(now))
+        ready = now - since <= READY_MS
         self.findings.hold(READY, ready, "the bot has not read the books")
         if ready:
             self.reach.bot_down_ms = now

@@ -47,7 +47,8 @@ RUNS, ENDS = "the simulation runs", "the day ends"
 
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a seed. ``fired`` counts by trouble, ``states`` by trouble and the state in which it
-    struck, ``checks`` by invariant. ``digest`` begins the SHA-256 of the whole event log. ``last`` is its
+    struck, ``checks`` by invariant, ``excused`` looks at what could not be held just
+    then. ``digest`` begins the SHA-256 of the whole event log. ``last`` is its
     part before the first finding, empty without one.
     """
 
@@ -58,6 +59,7 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     fired: dict[str, int]
     states: dict[str, dict[str, int]]
     checks: dict[str, int]
+    excused: dict[str, int] = {}
     trades: int
     starts: int
     digest: str
@@ -342,6 +344,7 @@ def _result(plan: Plan, made: Trial | None, log: Log, broken: list[Violation]) -
         fired=dict(sorted(made.chaos.fired.items())) if made else {},
         states=made.strikes.counts() if made else {},
         checks=dict(sorted(made.checker.checks.items())) if made else {},
+        excused=dict(sorted(made.checker.excused.items())) if made else {},
         trades=made.checker.trades if made else 0,
         starts=made.starts if made else 0,
         digest=log.digest,

@@ -26,7 +26,8 @@ class FaultCount(msgspec.Struct, frozen=True, kw_only=True):
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run. ``order_states`` and ``position_states`` count strikes by each state that was there then,
-    ``violations`` days by invariant, ``checks`` looks by invariant. ``digest`` is that of all event logs.
+    ``violations`` days by invariant, ``checks`` looks by invariant, ``excused`` looks at what could not
+    be held just then. ``digest`` is that of all event logs.
     """
 
     commit: str
@@ -43,6 +44,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     position_states: dict[str, int]
     checks_made: int
     checks: dict[str, int]
+    excused: dict[str, int] = {}
     days_with_violations: int
     violations: dict[str, int]
     digest: str
@@ -68,6 +70,9 @@ def summed(days: Sequence[SeedResult], commit: str) -> Summary:
     checks: Counter[str] = Counter()
     for day in days:
         checks.update(day.checks)
+    excused: Counter[str] = Counter()
+    for day in days:
+        excused.update(day.excused)
     found = Counter(name for day in days for name in {v.invariant for v in day.violations})
     return Summary(
         commit=commit,
@@ -84,6 +89,7 @@ def summed(days: Sequence[SeedResult], commit: str) -> Summary:
         position_states=_by_times(position_states),
         checks_made=checks.total(),
         checks=dict(sorted(checks.items())),
+        excused=dict(sorted(excused.items())),
         days_with_violations=sum(1 for day in days if day.violations),
         violations=_by_times(found),
         digest=hashlib.sha256("".join(day.digest for day in days).encode()).hexdigest()[:16],

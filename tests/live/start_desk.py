@@ -19,7 +19,7 @@ from tests.runtime.live_desk import HandClock
 from tests.sim.openalgo_server.gateway import KEY, Gateway, small_day
 
 DATE = small_day().date
-PAUSES = [1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0]
+PAUSES = [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0]
 
 
 class ServerClock(HandClock):

@@ -53,7 +53,7 @@ async def _line(desk: StartDesk, question: Question, key: str = KEY) -> str:
 
 
 def test_what_passes_by_itself_is_waited_for(pauses: Pauses) -> None:
-    """Each try says what is wrong; the pauses grow to half a minute."""
+    """Each try says what is wrong; the pauses grow to ten seconds."""
 
     async def story(g: Gateway) -> None:
         desk = StartDesk(g)
@@ -61,7 +61,7 @@ def test_what_passes_by_itself_is_waited_for(pauses: Pauses) -> None:
         await desk.reach()
         assert pauses.seconds == PAUSES
         assert desk.phases() == ["gateway"] * (len(PAUSES) + 1)
-        assert "Trying again in 15 s" in desk.said[4][1]
+        assert "Trying again in 10 s" in desk.said[4][1]
         assert "is there" in desk.said[-1][1]
 
     play(story)

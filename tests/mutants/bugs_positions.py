@@ -19,6 +19,19 @@ BUGS = (
         days=Days("small_sizes", always=True),
     ),
     Bug(
+        name="stop where it never triggers",
+        field="A sum in the wrong unit put the trigger far above the price, where it never trades.",
+        edits=(
+            Edit(
+                "position_tracker.py",
+                "        trigger = position.stop_trigger_paise\n",
+                "        trigger = position.stop_trigger_paise + 50_000\n",
+            ),
+        ),
+        tests=("tests/scenarios/test_c_protection.py::test_c7_the_stop_follows_what_is_open",),
+        days=Days("none"),
+    ),
+    Bug(
         name="stops stacked instead of modified",
         field="Each part that filled got a stop of its own for all of it, and all of them stayed.",
         edits=(
@@ -80,6 +93,7 @@ BUGS = (
             "tests/scenarios/test_protection_chase.py::"
             "test_a_stop_left_behind_is_chased_step_by_step",
         ),
+        days=Days("gap_over_stop", always=True),
     ),
     Bug(
         name="exit beside a living stop",
@@ -95,6 +109,7 @@ BUGS = (
             "tests/scenarios/test_staged_orders.py::"
             "test_an_acknowledged_change_of_the_stop_is_not_proof",
         ),
+        days=Days("none"),
     ),
     Bug(
         name="working exit not counted",
@@ -236,6 +251,7 @@ BUGS = (
             "tests/scenarios/test_staged_orders.py::"
             "test_an_acknowledged_change_of_the_stop_is_not_proof",
         ),
+        days=Days("none"),
     ),
     Bug(
         name="stop cancelled after the exit",

@@ -334,6 +334,42 @@ def test_a_lost_stop_that_arrives_when_all_is_flat_goes_at_once(desk: Desk) -> N
     assert desk.order("stop-0003").broker_order_id == "B0003"
 
 
+def test_the_stop_that_covers_stays_when_it_gets_its_right_name(desk: Desk) -> None:
+    """One of two lost stops is in the books and taken for the other, so that the one is to go; then its
+    own answer comes, and it is the one that covers.
+    """
+    desk.advance(3)
+    stop_arrives(desk, "stop-0003")
+    desk.lose("stop-0003")
+    desk.engine.orders.adopt(desk.order("stop-0002"), "B0003")
+    desk.advance(1)
+    desk.take()
+    desk.accept("stop-0003")
+    desk.advance(2)
+
+    assert desk.order("stop-0003").broker_order_id == "B0003"
+    assert not any(line == "cancel stop-0003" for line in desk.take())
+
+
+def test_an_exit_that_turns_up_when_its_short_is_closed_is_cancelled(desk: Desk) -> None:
+    """The stop that covered meanwhile has bought it all: the exit is not chased to buy it again."""
+    desk.advance(3)
+    desk.lose("stop-0003")
+    desk.advance(3)
+    desk.lose("exit-0004")
+    desk.advance(3)
+    covers = desk.placed(Purpose.STOP)[-1]
+    desk.accept(covers)
+    desk.accept("exit-0004")
+    desk.fill(covers, 650, 143.00)
+    assert desk.engine.positions.open_short(C260) == 0
+    desk.advance(3)
+
+    sent = desk.take()
+    assert "cancel exit-0004" in sent
+    assert not any(line.startswith("modify exit-0004") for line in sent)
+
+
 def test_a_third_lost_stop_is_not_sent_the_position_is_closed(desk: Desk) -> None:
     """Each lost stop may be real where the books lag behind: after two the short is bought back."""
     desk.advance(4)

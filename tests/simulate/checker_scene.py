@@ -15,9 +15,11 @@ from baseline_v1_live.sim.exchange import ExchangeModel
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.profiles import named_profile
 from baseline_v1_live.sim.openalgo_server.rest import Served
+from baseline_v1_live.sim.openalgo_server.rows import order_update
 from baseline_v1_live.sim.small_day import small_day
 from baseline_v1_live.simulate.chaos import BY_HAND, Chaos
 from baseline_v1_live.simulate.check_end import End
+from baseline_v1_live.simulate.check_news import Cause
 from baseline_v1_live.simulate.checker import Checker
 from baseline_v1_live.simulate.loop import run_simulated
 from baseline_v1_live.simulate.observe import Call
@@ -67,7 +69,7 @@ class Scene:
         """What the checker looks at each second, all but the bot."""
         checker = self.checker
         for symbol, held in checker.ledger.symbols.items():
-            checker._cover.look(symbol, held, self.world.now_ms)
+            checker._look_at(symbol, held)
         checker._entries.look(checker.ledger)
         checker._lasting.look()
 
@@ -78,8 +80,11 @@ class Scene:
     # ------------------------------------------------------------ the account
 
     def order(self, side: str, kind: str, lots: int = 10, **values: Any) -> BookOrder:
-        """A new order at the exchange, ours unless ``strategy`` says otherwise."""
-        price = 150.0 if side == "BUY" else 90.0
+        """A new order at the exchange, ours unless ``strategy`` says otherwise, and its placement was
+        answered unless ``answered`` says otherwise.
+        """
+        answered = values.pop("answered", True)
+        price = 104.0 if side == "BUY" else 90.0
         trigger = (price - 3.0 if side == "BUY" else price + 3.0) if kind == "SL" else 0.0
         request = {
             "strategy": OURS,
@@ -95,6 +100,8 @@ class Scene:
         order = self.world.venue.place(request | values)
         if side == "SELL" and kind == "SL" and not self.unintended:
             self.checker._intents.leaves(order.symbol, order.orderid, order.quantity)
+        if answered:
+            self.checker.news.answered(order.orderid, Cause.ARRIVED)
         return order
 
     def entry(self, lots: int = 10, **values: Any) -> BookOrder:
@@ -129,18 +136,43 @@ class Scene:
         """A position of ours."""
         self.fill(self.entry(lots, symbol=symbol))
 
+    def tick(self, paise: int, *, ask: int | None = None, shown: bool = True) -> None:
+        """CALL trades; ``shown``: the bot gets the price."""
+        ask = paise if ask is None else ask
+        now = self.world.now_ms
+        self.world.venue.now_ms = now
+        self.world.venue.tick((now, CALL, paise, paise - 5, ask, 10_000, 10_000, -1))
+        self.world.venue._absorb(None)
+        if shown:
+            self.checker._standing.shown_paise[CALL] = paise
+
+    def tell(self, order: BookOrder) -> None:
+        """The stream tells the bot of an order as it is."""
+        update = order_update(order, False, self.world.venue)
+        self.checker.news.told(json.dumps(update, separators=(",", ":")).encode())
+
     # ------------------------------------------------------------ the wire
 
     def send(self, endpoint: str, *, lost: bool = False, **body: Any) -> Call:
         """A request leaves."""
-        call = Call(endpoint, json.dumps(body), refused=False, lost=lost)
+        call = self.call(endpoint, lost=lost, **body)
         self.checker.sent(call)
         return call
 
+    @staticmethod
+    def call(endpoint: str, *, lost: bool = False, **body: Any) -> Call:
+        """A request that nobody was told of."""
+        return Call(endpoint, json.dumps(body), refused=False, lost=lost)
+
     def answer(self, call: Call, status: int = 200, body: Any = None) -> None:
         """Its answer comes."""
+        self.checker.ended(call, self.served(status, body))
+
+    @staticmethod
+    def served(status: int = 200, body: Any = None) -> Served:
+        """An answer."""
         known = {"status": "success", "orderid": "1", "data": []}
-        self.checker.ended(call, Served(status, json.dumps(known if body is None else body)))
+        return Served(status, json.dumps(known if body is None else body))
 
     def read_books(self, *, fails: bool = False) -> None:
         """The bot reads all three books, rightly or not at all."""

@@ -167,3 +167,32 @@ def test_a_bot_that_never_reads_the_books_is_said(down: bool) -> None:
             scene.checker._look_at_readiness(None)
 
     assert (READY in played(story)) is not down
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(48, False), (52, True)])
+def test_a_start_that_the_gateway_delays_has_half_a_minute_from_then(
+    seconds: int, said: bool
+) -> None:
+    """It says no for 20 s: 30 s after that the books are to be read, and not later."""
+
+    async def story(scene: Scene) -> None:
+        for second in range(seconds):
+            await asyncio.sleep(1)
+            if second < 20:
+                scene.answer(scene.send("orderbook"), 503)
+            scene.checker._look_at_readiness(None)
+
+    assert (READY in played(story)) is said
+
+
+def test_a_question_without_an_answer_is_a_gateway_that_is_not_there() -> None:
+    """A start cannot go on without it."""
+
+    async def story(scene: Scene) -> None:
+        for _ in range(20):
+            ping = scene.send("ping")
+            await asyncio.sleep(5)
+            scene.checker.ended(ping, None)
+            scene.checker._look_at_readiness(None)
+
+    assert READY not in played(story)

@@ -31,6 +31,7 @@ def day(seed: int, **changes: object) -> SeedResult:
         "fired": {"html": 3},
         "states": {"html": {WORKING: 2, STOPPED: 1}},
         "checks": {"limits hold": 10},
+        "excused": {"limits hold": 3},
         "trades": 2,
         "starts": 1,
         "digest": f"digest {seed}",
@@ -62,6 +63,7 @@ def test_days_are_summed_by_fault_state_and_invariant() -> None:
     assert summary.order_states == {"entry:trigger_pending": 3, "entry:open": 1, "stop:unknown": 1}
     assert summary.position_states == {"none": 3, "long": 1, NO_PROCESS: 1, "short bare": 1}
     assert (summary.checks_made, summary.checks) == (20, {"limits hold": 20})
+    assert summary.excused == {"limits hold": 6}
     assert (summary.days_with_violations, summary.violations) == (1, {"limits hold": 1})
     assert summary.exit_policies == {"fixed": 1, "market": 1}
 

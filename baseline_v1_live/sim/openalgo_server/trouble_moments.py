@@ -244,6 +244,7 @@ class Moments:
             return False
         stop = self._chance.choice(self._stops)
         changed: dict[str, Any] = {
+            "strategy": BY_HAND,
             "orderid": stop.orderid,
             "pricetype": "SL",
             "quantity": stop.quantity,
