@@ -23,6 +23,8 @@ RESERVED_MS = 150_000
 _TRIES_EVERY_MS = 10_000
 # A refused correction is sent again so late (docs/strategy.md, section 8).
 _SOLD_AGAIN_MS = 5_000
+# So is a refused exit, and it may wait a second for the disk: just over the five seconds of a cover.
+_BOUGHT_AGAIN_MS = 1_100
 _BY_THE_BROKER, _ERROR = "RMS", '{"status": "error"'
 _GATEWAY_SAYS_NO = frozenset({401, 403, 429, 503})
 
@@ -94,6 +96,8 @@ class Reach:
             self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
         if served is None or served.cut or now - sent_ms > SLOW_MS:
             self._unanswered_ms = now
+        if served is not None and _refuses_purchase(call, served):
+            self._spoil(call, now + _BOUGHT_AGAIN_MS)
         if call.refused or (served is not None and _says_no(served)):
             self.gateway_bad_ms = now
         elif not can_be_read(call, served) or now - sent_ms > SLOW_MS:
@@ -211,7 +215,7 @@ class Reach:
     def _spoil(self, call: Call, now: int) -> None:
         symbol = self.symbol_of(call)
         if symbol:
-            self.symbol_bad_ms[symbol] = now
+            self.symbol_bad_ms[symbol] = max(self.symbol_bad_ms.get(symbol, 0), now)
 
 
 def can_be_read(call: Call, served: Served | None) -> bool:
@@ -244,6 +248,13 @@ def _settles(call: Call, served: Served | None) -> bool:
     """Whether an answer says what became of an order: it has a name, or it was refused."""
     refused = not call.lost and served is not None and 400 <= served.status < 500
     return refused or can_be_read(call, served)
+
+
+def _refuses_purchase(call: Call, served: Served) -> bool:
+    """Whether a stop or an exit is refused that was right, and the bot hears it."""
+    if call.endpoint != "placeorder" or call.lost or asked(call)["action"] != "BUY":
+        return False
+    return served.status == 403 or (served.status == 400 and _BY_THE_BROKER in served.text)
 
 
 def _refuses_sale(call: Call, served: Served) -> bool:

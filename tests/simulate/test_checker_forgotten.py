@@ -197,15 +197,15 @@ def test_such_a_stop_that_somebody_moved_is_not_ours_to_take_away(
         stop = msgspec.structs.replace(
             _command(10),
             order_type=OrderType.SL,
-            trigger_price_paise=14_700,
-            limit_price_paise=15_000,
+            trigger_price_paise=10_100,
+            limit_price_paise=10_400,
         )
         forgotten.leaves(stop)
         lost = scene.stop(10)
         if dies:
             forgotten.new_process()
         if moved:
-            change = {"pricetype": "SL", "quantity": 650, "price": 160.0, "trigger_price": 157.0}
+            change = {"pricetype": "SL", "quantity": 650, "price": 106.0, "trigger_price": 103.0}
             scene.world.venue.modify({"orderid": lost.orderid, **change})
         scene.stop(10)
         await scene.wait(7)

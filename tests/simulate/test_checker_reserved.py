@@ -55,6 +55,20 @@ def test_a_refused_exit_covers_nothing(status: int) -> None:
     assert Cover.COVERED in played(story)
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(5.9, False), (6.5, True)])
+def test_a_refused_exit_may_be_tried_again_at_the_stated_pace(seconds: float, said: bool) -> None:
+    """Five seconds later, and for a second it may wait for the disk."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.answer(_send(scene, "BUY", lost=False), 403, {"message": "wrong"})
+        await scene.wait(seconds)
+        scene.order("BUY", "LIMIT", 10)
+        await scene.wait(5)
+
+    assert (Cover.COVERED in played(story)) is said
+
+
 def test_an_exit_that_arrived_counts_once() -> None:
     """It fills for a part and is cancelled: what is left is bare, and no ghost of it covers."""
 
