@@ -269,6 +269,8 @@ class OrderBook:
         self._back_off_query(order)
 
     def _back_off_query(self, order: Order) -> None:
-        factor = _QUERY_BACKOFF[min(order.queries, len(_QUERY_BACKOFF) - 1)]
+        # While the end of a purchase is not proven a short may stand bare: that is not asked seldom.
+        steps = _QUERY_BACKOFF if order.side is Side.SELL else _QUERY_BACKOFF[:2]
+        factor = steps[min(order.queries, len(steps) - 1)]
         order.queries += 1
         order.query_due_ms = self.now_ms + factor * self.rules.query_retry_ms

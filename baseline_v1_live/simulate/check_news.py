@@ -57,6 +57,8 @@ class News:
         # By symbol, orders of ours whose state the bot was not told, or did not learn when it asked, and
         # since when that holds.
         self._untold: dict[str, dict[str, int]] = defaultdict(dict)
+        # Orders whose end was answered and not proven: a trade book that is right has to come, too.
+        self._claimed: list[BookOrder] = []
         self._by_books_ms: dict[str, int] = {}
         self._asked_ms: dict[Call, int] = {}
         self._books_ms = 0
@@ -180,7 +182,18 @@ class News:
             if order is not None:
                 self._know(order, asked_ms, Cause.FILLED, Cause.GREW)
                 if self._untold[order.symbol].get(order.orderid, 0) <= asked_ms:
-                    self._untold[order.symbol].pop(order.orderid, None)
+                    self._answered_for(order)
+        elif call.endpoint == "tradebook" and self._reach.told_right("tradebook", asked_ms):
+            for order in self._claimed:
+                self._untold[order.symbol].pop(order.orderid, None)
+            self._claimed.clear()
+
+    def _answered_for(self, order: BookOrder) -> None:
+        """The bot's question about an order was answered."""
+        if order.over:
+            self._claimed.append(order)
+        else:
+            self._untold[order.symbol].pop(order.orderid, None)
 
     def answered(self, orderid: str, cause: Cause, *, prompt: bool = True) -> None:
         """What the bot asked for is confirmed. A ``prompt`` answer leaves no doubt, so it explains no

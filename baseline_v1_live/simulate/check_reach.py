@@ -135,6 +135,10 @@ class Reach:
             self.symbol_bad_ms.get(symbol, 0),
         )
 
+    def told_right(self, book: str, asked_ms: int) -> bool:
+        """Whether a book that was asked for at an instant was given out as it is."""
+        return self._chaos.books_ok_ms.get(book, -1) >= asked_ms
+
     def unanswered_to_ms(self, now: int) -> int:
         """Until when the gateway could not be had by whoever only asks, as a start does: all that
         counts above, and any call without an answer.

@@ -84,10 +84,10 @@ class Standing:
 
     def _edge(self, symbol: str) -> int:
         """The farthest limit (paise) that the exchange takes now, by its own reference and by that of
-        whoever saw the prices that the bot was shown.
+        whoever saw the prices that the bot was shown, which stands until the next price.
         """
         now, traded = self._world.now_ms, self._traded[symbol]
-        while len(traded) > 1 and traded[0][0] < now - self._MEAN_MS:
+        while len(traded) > 1 and traded[0][0] < traded[-1][0] - self._MEAN_MS:
             traded.popleft()
         reference = self._world.venue.exchange.reference_paise(symbol, now)
         if traded:

@@ -52,6 +52,14 @@ def test_two_looks_at_the_books_prove_an_end(desk: Desk) -> None:
     assert desk.state("stop-0002") is OrderState.CANCELLED
 
 
+def test_the_end_of_a_purchase_is_asked_for_every_two_seconds(desk: Desk) -> None:
+    """However often the question fails: the short may stand bare until it is answered."""
+    asked = len(desk.of(QueryOrder))
+    no_answers(desk, 20)
+
+    assert len(desk.of(QueryOrder)) - asked >= 9
+
+
 def test_one_look_proves_nothing(desk: Desk) -> None:
     """A row alone may have the status of its neighbour: the first look waits for the second."""
     desk.advance(1)
