@@ -22,7 +22,7 @@ from baseline_v1_live.core.rules import ExitPolicy
 from baseline_v1_live.sim.fault_catalogue import BY_NAME
 from baseline_v1_live.simulate.plan import Plan, draw
 from baseline_v1_live.simulate.seed import SeedResult, play
-from baseline_v1_live.simulate.summary import Run, Summary, summed
+from baseline_v1_live.simulate.summary import Run, Summary, summed, thin
 
 _DAYS_A_WORKER = 50
 _LINES = 10
@@ -51,6 +51,10 @@ def simulate(
     ] = False,
     stop_at_first: Annotated[
         bool, typer.Option("--stop-at-first", help="End with the first day that has a finding.")
+    ] = False,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="End with 1 also when faults or trades were too few."),
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Days side by side.", show_default="all cores")
@@ -87,7 +91,10 @@ def simulate(
     policy = f" --exit-policy {exit_policy}" if exit_policy else ""
     flags = f"{' --always' if always else ''}{policy}{' --full-size' if full_size else ''}"
     _tell(summary, results, console, f"--faults {faults}{flags}")
-    if summary.days_with_violations:
+    too_thin = thin(summary) if thorough else []
+    for line in too_thin:
+        console.print(line, markup=False, soft_wrap=True)
+    if summary.days_with_violations or too_thin:
         raise typer.Exit(1)
 
 

@@ -96,6 +96,26 @@ def summed(days: Sequence[SeedResult], commit: str) -> Summary:
     )
 
 
+# So much of a run has to be tried for it to say anything: strikes of each fault and trades by day.
+_STRIKES_A_DAY, _TRADED = 0.25, 0.8
+
+
+def thin(summary: Summary) -> list[str]:
+    """What a run of all faults has tried too little, one line each: a fault that struck less often than
+    once in four days, or fewer than four days of five with a trade.
+    """
+    lines = [
+        f"{name} struck {fault.times} times in {summary.seeds} days, fewer than one in four"
+        for name, fault in summary.faults.items()
+        if fault.times < _STRIKES_A_DAY * summary.seeds
+    ]
+    if summary.days_with_trades < _TRADED * summary.seeds:
+        lines.append(
+            f"{summary.days_with_trades} of {summary.seeds} days had trades, fewer than four of five"
+        )
+    return lines
+
+
 def _count(name: str, days: Sequence[SeedResult]) -> FaultCount:
     states: Counter[str] = Counter()
     for day in days:

@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from baseline_v1_live.cli_simulate import _tell
+from baseline_v1_live.sim.fault_catalogue import TROUBLES
 from baseline_v1_live.simulate.check_base import Violation
 from baseline_v1_live.simulate.plan import draw
 from baseline_v1_live.simulate.seed import SeedResult, play
 from baseline_v1_live.simulate.strikes import NO_PROCESS, parts_of
-from baseline_v1_live.simulate.summary import summed
+from baseline_v1_live.simulate.summary import summed, thin
 
 WORKING, STOPPED = "entry:trigger_pending | none", "entry:open stop:unknown | short bare, long"
 
@@ -136,3 +137,17 @@ def test_a_finding_is_told_with_its_whole_lines_and_its_own_digest() -> None:
     assert f"09:20:00 {event} -> 0\n" in told.getvalue()
     assert "digest of the event log: digest 4\n" in told.getvalue()
     assert summed(days, "").digest in told.getvalue()
+
+
+def test_a_run_is_thin_where_it_has_tried_too_little() -> None:
+    """Each fault is to strike on one day of four at least, and four days of five are to trade."""
+    often = {trouble.name: 1 for trouble in TROUBLES}
+    enough = [day(1, fired=often), *(day(seed, fired={}) for seed in (2, 3)), day(4, fired={})]
+    seldom = {name: times for name, times in often.items() if name != "halt"}
+    idle = [day(1, fired=seldom), *(day(seed, fired={}, trades=0) for seed in (2, 3))]
+
+    assert thin(summed(enough, "abc")) == []
+    assert thin(summed(idle, "abc")) == [
+        "halt struck 0 times in 3 days, fewer than one in four",
+        "1 of 3 days had trades, fewer than four of five",
+    ]
