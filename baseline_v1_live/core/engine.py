@@ -366,6 +366,7 @@ class Engine:
 
     def _book(self) -> None:
         if self.positions.book_fills():
+            self.reconciler.judge_booked()
             self.count_charges()
             self._hold()
             self.exits.look(self.pnl_paise)

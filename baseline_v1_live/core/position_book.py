@@ -166,6 +166,9 @@ class PositionBook:
 
         A negative quantity is a long of ours that somebody else sold.
         """
+        price_paise = (
+            price_paise or position.mark_paise
+        )  # Just started, no price may have come yet.
         position.external_quantity += quantity
         position.external_value_paise += quantity * price_paise
         _count_overbought(position, quantity)

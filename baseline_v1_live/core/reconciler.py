@@ -87,6 +87,7 @@ class Reconciler:
         self._waiting_since_ms: int | None = None
         self._unread_said = False
         self._doubted: dict[str, int] = {}
+        self._told_net: dict[str, int] = {}
 
     @property
     def due_ms(self) -> int:
@@ -233,10 +234,28 @@ class Reconciler:
         for finding in findings:
             self.found[type(finding).__name__] += 1
             self._resolve(finding)
+        told = {f.order.symbol for f in findings if isinstance(f, FillMissed)}
+        self._told_net = {name: read.net.get(name, 0) for name in sorted(told & read.agreed)}
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
         self.strays.resolve(strays, read)
         self.ends.resolve(snapshot, read)
         self.positions.strangers_short = dict(self._shorts_of_others(read))
+
+    def judge_booked(self) -> None:
+        """Fills were booked that the newest books have told of, and both books agree: what follows from
+        them is judged with the positions of the same books.
+
+        A short that is gone by them was closed by somebody, or by an exit of a dead process that no disk
+        has, and is not bought back once more. A long is sold only beyond what others are short of.
+        """
+        told, self._told_net = self._told_net, {}
+        for symbol, net_quantity in told.items():
+            ours = self.positions.open_short(symbol)
+            gone = ours - max(-net_quantity, 0)
+            if gone > 0:
+                self._confirm_shortfall(ShortOfOurs(symbol, gone, agreed=True))
+            elif ours < 0 and -net_quantity > ours:
+                self.positions.strangers_short[symbol] = -net_quantity - ours
 
     def _shorts_of_others(self, read: NetRead) -> Iterator[tuple[str, int]]:
         """By symbol: units short beyond ours, where the trade book says the same or it was seen twice.

@@ -242,6 +242,11 @@ class OrderRate:
             what = f"{broker_order_id} for the {many}th time"
             self._findings.hold(self.CHANGES, many <= CHANGES_OF_AN_ORDER, what)
 
+    def ended(self, call: Call, served: Served | None) -> None:
+        """What the gateway itself refuses never reaches the broker, who counts an order's changes."""
+        if call.endpoint == "modifyorder" and served is not None and served.status in (403, 429):
+            self._changes[str(asked(call).get("orderid", ""))] -= 1
+
 
 def _within(times: deque[int], now: int, window_ms: int) -> int:
     while times and times[0] <= now - window_ms + _ROUNDING_MS:
@@ -306,9 +311,10 @@ class WireChecks:
         if entry and command is not None and self.session is not None:
             self._entries.look(command, seq, self.session)
 
-    def ended(self, call: Call, served: Served | None) -> None:  # noqa: ARG002
+    def ended(self, call: Call, served: Served | None) -> None:
         """The bot has its answer, or none."""
         self._once.ended(call)
+        self._rate.ended(call, served)
 
     def stored(self, steps: Sequence[Step]) -> None:
         """The journal says that it has these steps."""

@@ -358,3 +358,58 @@ def test_after_a_lost_journal_a_sale_of_a_long_is_left_to_work() -> None:
     desk.clock("09:20:00")
 
     assert desk.take() == []
+
+
+def test_a_short_that_the_books_tell_of_and_do_not_have_is_not_bought_back() -> None:
+    """The fill of an entry comes to light together with a purchase that nobody remembers, and the day is
+    to end: what the same books show as gone is not bought a second time.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.advance(61)
+    desk.snapshots = False
+    desk.fill("entry-0001", 650, 129.95, heard=False)
+    by_hand(desk, 650)
+    desk.say("kill")
+    desk.take()
+    desk.snapshot()
+    desk.advance(1)
+    desk.snapshot()
+    desk.advance(1)
+
+    assert not any("place exit" in line for line in desk.take())
+    assert desk.engine.positions.positions[desk.full("entry-0001")].external_quantity == 650
+
+
+def test_a_close_that_no_price_is_known_for_is_booked_at_the_last_one() -> None:
+    """Just after a start nothing was ticked: the mark of the position stands in, and R stays sane."""
+    desk = Desk()
+    desk.short(C260)
+    position = desk.position(C260)
+    assert position is not None
+
+    desk.engine.positions.close_externally(position, 650, 0)
+
+    assert position.external_value_paise == 650 * position.mark_paise > 0
+
+
+def test_a_long_that_the_books_tell_of_is_sold_only_beyond_the_short_of_others() -> None:
+    """Somebody closed our short and then sold 195 of his own; our stop fills all the same, and the books
+    tell of it: of the 650 units too many 455 are long at the broker, and no more is sold.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.advance(61)
+    by_hand(desk, 650)
+    desk.advance(4)
+    assert "cancel stop-0002" in desk.take()
+    desk.snapshots = False
+    desk.fill("stop-0002", 650, 140.00, heard=False)
+    row = by_hand(desk, 195, "hand-9002")
+    row.side = Side.SELL
+    desk.advance(6)
+    desk.take()
+    desk.snapshot()
+
+    assert desk.take() == ["place correction-0003 SELL 455 C260 MARKET"]
