@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from baseline_v1_live.core.messages import BrokerStatus
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.simulate.check_account import Ledger, is_entry, is_ours
@@ -57,7 +58,7 @@ class News:
         # By symbol, orders of ours whose state the bot was not told, or did not learn when it asked, and
         # since when that holds.
         self._untold: dict[str, dict[str, int]] = defaultdict(dict)
-        # Orders whose end was answered and not proven: a trade book that is right has to come, too.
+        # Orders whose end was told and not proven: a trade book that is right has to come, too.
         self._claimed: list[BookOrder] = []
         self._by_books_ms: dict[str, int] = {}
         self._asked_ms: dict[Call, int] = {}
@@ -150,7 +151,7 @@ class News:
             return
         self._know(order, self._now_ms(), Cause.FILLED)
         if body["order_status"] == str(order.status):
-            self._untold[order.symbol].pop(order.orderid, None)
+            self._told_of(order)
 
     def sent(self, call: Call) -> None:
         """A request leaves now."""
@@ -182,15 +183,15 @@ class News:
             if order is not None:
                 self._know(order, asked_ms, Cause.FILLED, Cause.GREW)
                 if self._untold[order.symbol].get(order.orderid, 0) <= asked_ms:
-                    self._answered_for(order)
+                    self._told_of(order)
         elif call.endpoint == "tradebook" and self._reach.told_right("tradebook", asked_ms):
             for order in self._claimed:
                 self._untold[order.symbol].pop(order.orderid, None)
             self._claimed.clear()
 
-    def _answered_for(self, order: BookOrder) -> None:
-        """The bot's question about an order was answered."""
-        if order.over:
+    def _told_of(self, order: BookOrder) -> None:
+        """Stream or answer has told how an order stands. An end without all fills has to be proven."""
+        if order.over and order.status is not BrokerStatus.COMPLETE:
             self._claimed.append(order)
         else:
             self._untold[order.symbol].pop(order.orderid, None)

@@ -17,7 +17,9 @@ from baseline_v1_live.simulate.world import World
 
 
 class Standing:
-    """``shown_paise`` is the newest price by symbol that the bot was shown of what a purchase costs."""
+    """``shown_paise`` is by symbol what a purchase costs by the newest two prices that the bot was shown,
+    the lower of them: a lone jump is not believed before the next one (docs/strategy.md, section 2).
+    """
 
     _MEAN_MS = 30_000
 
@@ -29,12 +31,15 @@ class Standing:
         self._lasting, self._chaos, self._reach = lasting, chaos, reach
         self._world, self._rules = world, rules
         self.shown_paise: dict[str, int] = {}
+        self._last_paise: dict[str, int] = {}
         self._since_ms: dict[str, int] = {}
         self._traded: dict[str, deque[tuple[int, int]]] = defaultdict(deque)
 
     def shown(self, tick: Tick) -> None:
         """The bot was shown a price."""
-        self.shown_paise[tick.symbol] = tick.ask_paise or tick.ltp_paise
+        price = tick.ask_paise or tick.ltp_paise
+        self.shown_paise[tick.symbol] = min(price, self._last_paise.get(tick.symbol, price))
+        self._last_paise[tick.symbol] = price
         self._traded[tick.symbol].append((self._world.now_ms, tick.ltp_paise))
 
     def useless(self, stop: BookOrder, held: Held) -> bool:
