@@ -6,7 +6,7 @@ It never decides what to send; position_tracker.py compares what is wanted with 
 from __future__ import annotations
 
 from baseline_v1_live.core.instruments import round_up, rupee_text
-from baseline_v1_live.core.messages import Level, Purpose
+from baseline_v1_live.core.messages import Level, Purpose, Side
 from baseline_v1_live.core.order import STRAY, FillDelta, Order
 from baseline_v1_live.core.position import EXTERNAL_CLOSE, OVER_RISK, STAGE, STOP_LOSS, Position
 from baseline_v1_live.core.risk import BASIS_POINTS, fixed_target
@@ -105,6 +105,11 @@ class PositionBook:
     def _book(self, delta: FillDelta) -> None:
         order = delta.order
         position = self.positions.get(order.position_id)
+        if position is None and order.reason == STRAY and order.side is Side.BUY:
+            # A purchase of before the journal was lost closes what was adopted meanwhile.
+            position = self.held(order.symbol)
+            if position is not None:
+                order.position_id = position.position_id
         if position is None:
             if order.purpose is not Purpose.ENTRY and order.reason != STRAY:
                 return

@@ -58,8 +58,8 @@ class News:
         # By symbol, orders of ours whose state the bot was not told, or did not learn when it asked, and
         # since when that holds.
         self._untold: dict[str, dict[str, int]] = defaultdict(dict)
-        # Orders whose end was told and not proven: a trade book that is right has to come, too.
-        self._claimed: list[BookOrder] = []
+        # Orders whose end was told and not proven, and how many trade books that are right that takes.
+        self._claimed: dict[str, tuple[BookOrder, int]] = {}
         self._by_books_ms: dict[str, int] = {}
         self._asked_ms: dict[Call, int] = {}
         self._books_ms = 0
@@ -151,7 +151,7 @@ class News:
             return
         self._know(order, self._now_ms(), Cause.FILLED)
         if body["order_status"] == str(order.status):
-            self._told_of(order)
+            self._told_of(order, looks=2)
 
     def sent(self, call: Call) -> None:
         """A request leaves now."""
@@ -183,16 +183,21 @@ class News:
             if order is not None:
                 self._know(order, asked_ms, Cause.FILLED, Cause.GREW)
                 if self._untold[order.symbol].get(order.orderid, 0) <= asked_ms:
-                    self._told_of(order)
+                    self._told_of(order, looks=1)
         elif call.endpoint == "tradebook" and self._reach.told_right("tradebook", asked_ms):
-            for order in self._claimed:
-                self._untold[order.symbol].pop(order.orderid, None)
-            self._claimed.clear()
+            for orderid, (order, looks) in list(self._claimed.items()):
+                self._claimed[orderid] = (order, looks - 1)
+                if looks == 1:
+                    del self._claimed[orderid]
+                    self._untold[order.symbol].pop(orderid, None)
 
-    def _told_of(self, order: BookOrder) -> None:
-        """Stream or answer has told how an order stands. An end without all fills has to be proven."""
+    def _told_of(self, order: BookOrder, *, looks: int) -> None:
+        """Stream or answer has told how an order stands. An end without all fills has to be proven: by so
+        many looks at books that are right.
+        """
         if order.over and order.status is not BrokerStatus.COMPLETE:
-            self._claimed.append(order)
+            known = self._claimed.get(order.orderid, (order, looks))[1]
+            self._claimed[order.orderid] = (order, min(known, looks))
         else:
             self._untold[order.symbol].pop(order.orderid, None)
 

@@ -285,6 +285,30 @@ def test_after_a_lost_journal_an_exit_that_still_works_is_cancelled() -> None:
     assert held.open_quantity == 325
 
 
+def test_an_exit_of_before_that_fills_after_its_cancel_closes_what_was_adopted() -> None:
+    """It was cancelled while the short was not adopted yet, and fills all the same: of the position there
+    is less then, and its stop follows; no long beside it is made up.
+    """
+    desk = Desk(rules=Rules(foreign_position="ours"))
+    desk.clock("09:15:30")
+    desk.bought_elsewhere[C260] = -650
+    desk.stray("exit-0001", C260, 650, 0.0, 119.0, order_type=OrderType.LIMIT)
+    desk.clock("09:16:05")
+    assert "cancel exit-0001" in desk.take()
+    desk.cancelled("exit-0001")
+    desk.quote(C260, 120.0)
+    desk.advance(5)
+    desk.accept("stop-0002")
+    desk.take()
+    desk.fill("exit-0001", 325, 119.0)
+
+    held = desk.position(C260)
+    assert held is not None
+    assert held.open_quantity == 325
+    assert len(desk.engine.positions.positions) == 1
+    assert any(line.startswith("modify stop-0002 325") for line in desk.take())
+
+
 def test_after_a_lost_journal_the_stop_stays_until_its_short_is_adopted() -> None:
     """Without a price the short cannot be adopted yet; its resting stop is not taken away meanwhile."""
     desk = Desk(rules=Rules(foreign_position="ours"))
