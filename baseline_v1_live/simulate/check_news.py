@@ -19,6 +19,8 @@ from baseline_v1_live.simulate.check_reach import SLOW_MS, Reach, asked, can_be_
 from baseline_v1_live.simulate.observe import Call
 
 # What is not there may still be on its way: twice it has to be missing (docs/strategy.md, section 7).
+# A proof takes two looks at the trade book, and one may have been on its way before the end.
+_LOOKS_OF_A_PROOF = 3
 _FIRST_LOOK, _SECOND_LOOK = "a placement without an answer", "the same, missing once"
 _UPDATE = b'"type":"order_update"'
 
@@ -151,7 +153,7 @@ class News:
             return
         self._know(order, self._now_ms(), Cause.FILLED)
         if body["order_status"] == str(order.status):
-            self._told_of(order, looks=2)
+            self._told_of(order)
 
     def sent(self, call: Call) -> None:
         """A request leaves now."""
@@ -183,7 +185,7 @@ class News:
             if order is not None:
                 self._know(order, asked_ms, Cause.FILLED, Cause.GREW)
                 if self._untold[order.symbol].get(order.orderid, 0) <= asked_ms:
-                    self._told_of(order, looks=1)
+                    self._told_of(order)
         elif call.endpoint == "tradebook" and self._reach.told_right("tradebook", asked_ms):
             for orderid, (order, looks) in list(self._claimed.items()):
                 self._claimed[orderid] = (order, looks - 1)
@@ -191,13 +193,10 @@ class News:
                     del self._claimed[orderid]
                     self._untold[order.symbol].pop(orderid, None)
 
-    def _told_of(self, order: BookOrder, *, looks: int) -> None:
-        """Stream or answer has told how an order stands. An end without all fills has to be proven: by so
-        many looks at books that are right.
-        """
+    def _told_of(self, order: BookOrder) -> None:
+        """Stream or answer has told how an order stands. An end without all fills has to be proven."""
         if order.over and order.status is not BrokerStatus.COMPLETE:
-            known = self._claimed.get(order.orderid, (order, looks))[1]
-            self._claimed[order.orderid] = (order, min(known, looks))
+            self._claimed.setdefault(order.orderid, (order, _LOOKS_OF_A_PROOF))
         else:
             self._untold[order.symbol].pop(order.orderid, None)
 
