@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baseline_v1_live.core.messages import BrokerStatus
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.check_account import Held, Ledger, is_entry, is_ours
@@ -59,11 +60,24 @@ class Purchases:
         reserved = self._reach.reserved(symbol, "BUY", now, for_ms=self._horizon_ms)
         most = most_of(held, self._chaos)
         unknown = self._news.unknown(symbol, "BUY", decided_ms)
-        what = f"{symbol} buys {quantity} beside {live} and {reserved - quantity}, short {most}"
+        lost = reserved - quantity
+        what = f"{symbol} buys {quantity} beside {live} and {lost}, short {most}"
+        # A stop covers what an exit without an answer was to close (docs/strategy.md, section 11).
+        live -= min(_resting(held), lost)
         if most < live + reserved <= most + unknown:
             self._findings.excuse(self.NAME)
             return
         self._findings.hold(self.NAME, live + reserved <= most, what)
+
+
+def _resting(held: Held) -> int:
+    """Units of our stops that wait for their trigger."""
+    waiting = BrokerStatus.TRIGGER_PENDING
+    return sum(
+        order.remaining
+        for order in held.live.values()
+        if order.action == "BUY" and is_ours(order) and order.status is waiting
+    )
 
 
 def living(held: Held, side: str) -> int:

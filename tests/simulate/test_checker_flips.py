@@ -32,6 +32,22 @@ def test_what_is_bought_beside_a_living_stop_must_fit(lots: int, said: bool) -> 
     assert (Purchases.NAME in played(story)) is said
 
 
+@pytest.mark.parametrize(("stop", "said"), [(4, False), (5, True)])
+def test_a_stop_may_cover_an_exit_without_an_answer(stop: int, said: bool) -> None:
+    """Four of ten lots were to be bought and nobody knows of it: a stop covers them while the rest is
+    bought; one for more than that would buy beside.
+    """
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        _buy(scene, 4)
+        scene.stop(stop)
+        await scene.wait(4)
+        _buy(scene, 6)
+
+    assert (Purchases.NAME in played(story)) is said
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(100, True), (131, False)])
 def test_a_purchase_without_an_answer_may_fill_until_the_horizon(seconds: int, said: bool) -> None:
     """After that the gateway has it no more."""
