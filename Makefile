@@ -14,8 +14,14 @@ help: ## Show this list
 demo: $(VENV) ## Run the demonstration: one whole trading day, no account needed
 	@$(RUN) baseline_v1_live demo $(ARGS)
 
-test: $(VENV) ## Run the tests
+# Tests with real processes and sockets have the machine to themselves; the others share its cores.
+test: $(VENV) ## Run the tests, or some: make test ARGS=tests/core
+ifeq ($(strip $(ARGS)),)
+	@$(RUN) pytest -n auto -m "not real_time"
+	@$(RUN) pytest -m real_time
+else
 	@$(RUN) pytest $(ARGS)
+endif
 
 lint: $(VENV) ## Check style, formatting and types
 	@$(RUN) ruff check .

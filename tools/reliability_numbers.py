@@ -51,8 +51,10 @@ class DaysRun(msgspec.Struct, frozen=True, kw_only=True):
     """Days of one kind: ``all`` faults, ``none``, or each ``alone`` at every chance.
 
     ``full_size`` counts those that were whole sessions, ``policies`` days by exit policy, ``checks`` by
-    invariant how often it was looked at, and ``faults`` by fault how often it struck, on how many days
-    and in how many states; ``orders`` and ``positions`` count strikes by the states that were there.
+    invariant how often it was looked at, ``excused`` how often something made it impossible to hold it,
+    ``exits`` filled purchases by reason, ``short_s`` seconds of all shorts together. ``faults`` by fault:
+    how often it struck, on how many days and in how many states; ``orders`` and ``positions`` count
+    strikes by the states that were there.
     """
 
     stamp: Stamp
@@ -65,6 +67,9 @@ class DaysRun(msgspec.Struct, frozen=True, kw_only=True):
     bad_days: int
     findings: tuple[Finding, ...]
     checks: dict[str, int]
+    excused: dict[str, int] = {}
+    exits: dict[str, int] = {}
+    short_s: int = 0
     faults: dict[str, tuple[int, int, int]]
     orders: dict[str, int]
     positions: dict[str, int]
@@ -121,6 +126,9 @@ def summed_days(kind: str, days: Sequence[SeedResult], stamp: Stamp) -> DaysRun:
         bad_days=run.days_with_violations,
         findings=tuple(findings[:_FINDINGS_KEPT]),
         checks=run.checks,
+        excused=run.excused,
+        exits=run.exits,
+        short_s=run.short_s,
         faults={
             name: (fault.times, fault.days, len(fault.states)) for name, fault in run.faults.items()
         },

@@ -169,9 +169,11 @@ def _days(every: Covered, runs: dict[str, numbers.DaysRun]) -> str:
 
 def _drawn(run: numbers.DaysRun) -> str:
     policies = ", ".join(f"{name} {days:,}" for name, days in run.policies.items())
+    exits = ", ".join(f"{name} {times:,}" for name, times in run.exits.items())
     return (
         f"\nOf the days of any faults {run.full_size:,} were whole sessions of all strikes. Days by exit "
-        f"policy: {policies}. Digest of their event logs: `{run.digest}`.\n"
+        f"policy: {policies}. Shorts were held for {run.short_s / 3600:,.1f} hours, each counted. "
+        f"Purchases by reason: {exits}. Digest of the event logs: `{run.digest}`.\n"
     )
 
 
@@ -208,15 +210,26 @@ def _findings(runs: dict[str, numbers.DaysRun]) -> str:
 def _invariants(every: Covered, runs: dict[str, numbers.DaysRun]) -> str:
     """How often each invariant was looked at, by promise; those that are no promise's come last."""
     checks: Counter[str] = Counter()
+    excused: Counter[str] = Counter()
     for run in runs.values():
         checks.update(run.checks)
+        excused.update(run.excused)
     if not checks:
         return ""
-    text = "\n| promise | invariant | looked at |\n|---|---|---|\n"
-    for number, promise in enumerate(every.promise, start=1):
-        for name in promise.invariants:
-            text += f"| {number} | {name} | {checks.pop(name, 0):,} |\n"
-    return text + "".join(f"| | {name} | {looks:,} |\n" for name, looks in sorted(checks.items()))
+    text = (
+        "\nExcused are looks at what nobody could have mended by then, because nobody could reach the "
+        "gateway, or could know; they do not count. [simulate.md](simulate.md) lists every excuse.\n\n"
+        "| promise | invariant | looked at | excused |\n|---|---|---|---|\n"
+    )
+    promised = {
+        name: str(number)
+        for number, promise in enumerate(every.promise, start=1)
+        for name in promise.invariants
+    }
+    for name in [*promised, *sorted(checks.keys() - promised.keys())]:
+        number = promised.get(name, "")
+        text += f"| {number} | {name} | {checks[name]:,} | {excused[name]:,} |\n"
+    return text
 
 
 def _struck(runs: dict[str, numbers.DaysRun]) -> str:

@@ -24,6 +24,7 @@ from baseline_v1_live.core.messages import (
     Tick,
 )
 from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.position import STOP_LOSS
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import Session
 from baseline_v1_live.runtime.records import Step
@@ -70,7 +71,8 @@ UNBROKEN, READY = "the engine never breaks", "ready within 30 s of its start"
 
 class Checker:
     """``violations`` gathers what was wrong; ``checks`` counts how often each invariant was looked at;
-    ``trades`` counts symbols' entries that filled.
+    ``trades`` counts symbols' entries that filled, ``exits`` purchases of ours that filled, by reason,
+    ``short_s`` the seconds of all shorts together.
     """
 
     def __init__(self, world: World, chaos: Chaos, rules: Rules, open_ms: int) -> None:
@@ -84,6 +86,8 @@ class Checker:
         self._changed: set[str] = set()
         self._ready_ms = world.now_ms  # When it was ready last; a start counts as that.
         self._damaged = 0
+        self.exits: Counter[str] = Counter()
+        self.short_s = 0
         folder = Path("state")
         # ---- the step
         self.gate = EntryGate()
@@ -302,6 +306,7 @@ class Checker:
         for symbol, held in self.ledger.symbols.items():
             if held.live or held.sure:
                 self._look_at(symbol, held)
+            self.short_s += held.sure > 0
         self._entries.look(self.ledger)
         if engine is not None and engine.reconciled:
             self._drift.look(engine)
@@ -329,6 +334,12 @@ class Checker:
         self._end.look_for_secret(API_KEY)
         if engine is not None:
             self._money.compare(engine)
+            self._count_exits(engine)
+
+    def _count_exits(self, engine: Engine) -> None:
+        for order in engine.orders.orders.values():
+            if order.side == "BUY" and order.filled_quantity:
+                self.exits[STOP_LOSS if order.purpose is Purpose.STOP else order.reason] += 1
 
 
 def _swing_of(engine: Engine, order: BookOrder) -> int | None:

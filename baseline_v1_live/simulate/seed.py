@@ -48,8 +48,9 @@ RUNS, ENDS = "the simulation runs", "the day ends"
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a seed. ``fired`` counts by trouble, ``states`` by trouble and the state in which it
     struck, ``checks`` by invariant, ``excused`` looks at what could not be held just
-    then. ``digest`` begins the SHA-256 of the whole event log. ``last`` is its
-    part before the first finding, empty without one.
+    then, ``exits`` filled purchases by reason. ``short_s``: seconds of all shorts together. ``digest``
+    begins the SHA-256 of the whole event log. ``last`` is its part before the first finding, empty
+    without one.
     """
 
     seed: int
@@ -61,6 +62,8 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, int]
     excused: dict[str, int] = {}
     trades: int
+    exits: dict[str, int] = {}
+    short_s: int = 0
     starts: int
     digest: str
     violations: tuple[Violation, ...]
@@ -346,6 +349,8 @@ def _result(plan: Plan, made: Trial | None, log: Log, broken: list[Violation]) -
         checks=dict(sorted(made.checker.checks.items())) if made else {},
         excused=dict(sorted(made.checker.excused.items())) if made else {},
         trades=made.checker.trades if made else 0,
+        exits=dict(sorted(made.checker.exits.items())) if made else {},
+        short_s=made.checker.short_s if made else 0,
         starts=made.starts if made else 0,
         digest=log.digest,
         violations=found,

@@ -27,7 +27,8 @@ class FaultCount(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run. ``order_states`` and ``position_states`` count strikes by each state that was there then,
     ``violations`` days by invariant, ``checks`` looks by invariant, ``excused`` looks at what could not
-    be held just then. ``digest`` is that of all event logs.
+    be held just then, ``exits`` filled purchases by reason. ``short_s``: seconds of all shorts together.
+    ``digest`` is that of all event logs.
     """
 
     commit: str
@@ -36,6 +37,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     full_size_days: int
     days_with_trades: int
     trades: int
+    exits: dict[str, int] = {}
+    short_s: int = 0
     starts: int
     exit_policies: dict[str, int]
     faults_struck: int
@@ -68,11 +71,12 @@ def summed(days: Sequence[SeedResult], commit: str) -> Summary:
             order_states.update(dict.fromkeys(orders, times))
             position_states.update(dict.fromkeys(positions, times))
     checks: Counter[str] = Counter()
+    excused: Counter[str] = Counter()
+    exits: Counter[str] = Counter()
     for day in days:
         checks.update(day.checks)
-    excused: Counter[str] = Counter()
-    for day in days:
         excused.update(day.excused)
+        exits.update(day.exits)
     found = Counter(name for day in days for name in {v.invariant for v in day.violations})
     return Summary(
         commit=commit,
@@ -81,6 +85,8 @@ def summed(days: Sequence[SeedResult], commit: str) -> Summary:
         full_size_days=sum(day.full_size for day in days),
         days_with_trades=sum(1 for day in days if day.trades),
         trades=sum(day.trades for day in days),
+        exits=_by_times(exits),
+        short_s=sum(day.short_s for day in days),
         starts=sum(day.starts for day in days),
         exit_policies=dict(sorted(Counter(day.exit_policy for day in days).items())),
         faults_struck=sum(fault.times for fault in faults.values()),

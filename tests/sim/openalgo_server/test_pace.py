@@ -67,7 +67,8 @@ def test_a_blocked_server_does_not_jump() -> None:
             pass  # a process that is busy with something else
         assert server.now_ms - before_ms <= LAG_MAX_MS
         state = await gateway.sim("clock")
-        assert state["now_ms"] - state["played_to_ms"] <= LAG_MAX_MS
+        # The turn that is being played now, and what has passed since it began.
+        assert state["now_ms"] - state["played_to_ms"] <= 2 * LAG_MAX_MS
 
     play(story, open_at=None, speed=SPEED, start_ms=at(9, 30))
 
