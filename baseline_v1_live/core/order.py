@@ -99,6 +99,16 @@ class Order(msgspec.Struct, kw_only=True):
         return max(self.quantity - self.filled_quantity, 0)
 
     @property
+    def may_be_larger(self) -> bool:
+        """Whether a change to more is on its way, which the broker may have done or not."""
+        change = self.change
+        return (
+            change is not None
+            and change.request is Request.MODIFY
+            and change.quantity > self.quantity
+        )
+
+    @property
     def live(self) -> bool:
         """Whether the order may still fill: anything that is not proven over."""
         return self.state not in TERMINAL

@@ -221,9 +221,11 @@ class OrderBook:
         if order.live != (order.order_id in self._live):
             self._keep_live(order)
 
-    def _book(self, order: Order, quantity: int, value: int | None, proven: bool) -> None:
+    def _book(
+        self, order: Order, quantity: int, value: int | None, *, proven: bool, whole: bool = False
+    ) -> None:
         """Take a cumulative fill: more quantity counts, less is old news, and only proof corrects
-        the value of a quantity that is known.
+        the value of a quantity that is known. ``whole``: the broker says that nothing more can fill.
         """
         new = quantity - order.filled_quantity
         if new > 0:
@@ -243,7 +245,12 @@ class OrderBook:
                 f"{order.purpose} {order.side} {order.symbol} {quantity}/{order.quantity} "
                 f"at {rupee_text(delta.value_paise // new)}",
             )
-            done = quantity >= order.quantity
+            # More than was asked for: a change of ours that nobody has confirmed had reached it.
+            order.quantity = max(order.quantity, quantity)
+            done = quantity == order.quantity
+            if done and not whole and order.may_be_larger:
+                done = False
+                self.ask(order)
             self._meet(order, OrderInput.FILLED_ALL if done else OrderInput.FILLED_PART)
         elif new == 0 and proven and value is not None:
             order.value_estimated = False

@@ -146,7 +146,14 @@ class OrderNews(OrderRequests):
         if order is None:
             return None
         if event.filled_quantity is not None:
-            self._book(order, event.filled_quantity, event.filled_value_paise, event.proven)
+            complete = event.status is BrokerStatus.COMPLETE
+            self._book(
+                order,
+                event.filled_quantity,
+                event.filled_value_paise,
+                proven=event.proven,
+                whole=complete and event.filled_quantity == event.quantity,
+            )
         if event.proven:
             self._hear_proof(order, event)
         elif event.status in _SEEN:

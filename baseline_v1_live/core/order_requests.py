@@ -108,7 +108,7 @@ class OrderRequests(OrderBook):
             order.shrunk_to = change.quantity
             self.ask(order)
         order.order_type = change.order_type
-        order.quantity = change.quantity
+        order.quantity = max(change.quantity, order.filled_quantity)
         order.trigger_price_paise = change.trigger_price_paise
         order.limit_price_paise = change.limit_price_paise
         self._touch(order)
