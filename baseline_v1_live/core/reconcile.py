@@ -29,7 +29,7 @@ _PATIENCE = 3
 # How long after it left, or was decided on, an order without an answer should be in the books.
 _UNKNOWN_SHOWS_AFTER_MS = 1_000
 SENT_SHOWS_AFTER_MS = 1_000
-_COVER_SETTLES_MS = 1_000
+_COVER_SETTLES_MS = 500
 _UNFILLED_END = frozenset({BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 _WORKING = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN})
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})

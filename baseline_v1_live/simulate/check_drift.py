@@ -93,7 +93,7 @@ class Drift:
         return [o for o in self._world.venue.books.orders.values() if not is_ours(o)]
 
     def forgotten(self) -> list[BookOrder]:
-        """Orders of ours that the disk never took before their process died."""
+        """Orders of ours that no disk remembers."""
         orders = self._world.venue.books.orders
         return [o for name, o in orders.items() if name in self._ledger.forgotten]
 

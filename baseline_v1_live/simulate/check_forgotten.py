@@ -1,4 +1,5 @@
-"""Orders of ours that no later process can know: the disk never took them before their process died.
+"""Orders of ours that no later process can know: the disk never took them before their process died, or
+has lost them before they arrived.
 
 Exits, stops and corrections do not wait for the disk. What left and was not stored by the end of its
 process looks afterwards like somebody else's order; an entry never does, because it waits.
@@ -24,7 +25,7 @@ class _Sent:
 
 
 class Forgotten:
-    """``orderid in forgotten``: a dead process placed it and the disk never took it."""
+    """``orderid in forgotten``: a dead process placed it and the disk does not have it."""
 
     def __init__(self) -> None:
         self._stored: set[str] = set()
@@ -76,6 +77,11 @@ class Forgotten:
             self._stored.add(record.order_id)
             if record.order_id in self._by_order_id:
                 self._by_order_id[record.order_id].stored = True
+
+    def lose_journal(self) -> None:
+        """What the disk had of orders that are still on their way is gone."""
+        for sent in self._on_their_way:
+            sent.stored = False
 
     def new_process(self) -> None:
         """What the dead one has not stored will not be stored; names of orders begin anew."""

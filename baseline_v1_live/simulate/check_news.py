@@ -18,9 +18,9 @@ from baseline_v1_live.simulate.check_base import WITHIN_MS
 from baseline_v1_live.simulate.check_reach import SLOW_MS, Reach, asked, can_be_read
 from baseline_v1_live.simulate.observe import Call
 
-# What is not there may still be on its way: twice it has to be missing (docs/strategy.md, section 7).
-# A proof takes two looks at the trade book, and one may have been on its way before the end.
-_LOOKS_OF_A_PROOF = 3
+# What is not there may still be on its way: twice it has to be missing (docs/strategy.md, section 7),
+# and two looks, apart from each other, prove an end.
+_LOOKS_OF_A_PROOF, _LOOKS_APART_MS = 2, 500
 _FIRST_LOOK, _SECOND_LOOK = "a placement without an answer", "the same, missing once"
 _UPDATE = b'"type":"order_update"'
 
@@ -51,6 +51,18 @@ class Surprise:
     settled: bool = False
 
 
+@dataclass(eq=False)
+class _Claim:
+    """The end of an order that was told and has to be proven: by so many ``snapshots`` still, asked for
+    from an instant on, or by the order's status and so many ``trade_books`` after it.
+    """
+
+    symbol: str
+    from_ms: int
+    snapshots: int = _LOOKS_OF_A_PROOF
+    trade_books: int = _LOOKS_OF_A_PROOF
+
+
 class News:
     """An observer of the wire, of the exchange's books and of the stream."""
 
@@ -60,8 +72,9 @@ class News:
         # By symbol, orders of ours whose state the bot was not told, or did not learn when it asked, and
         # since when that holds.
         self._untold: dict[str, dict[str, int]] = defaultdict(dict)
-        # Orders whose end was told and not proven, and how many trade books that are right that takes.
-        self._claimed: dict[str, tuple[BookOrder, int]] = {}
+        # Orders whose end was told and not proven.
+        self._claimed: dict[str, _Claim] = {}
+        self._snapshot_ms = 0
         self._by_books_ms: dict[str, int] = {}
         self._asked_ms: dict[Call, int] = {}
         self._books_ms = 0
@@ -158,6 +171,8 @@ class News:
     def sent(self, call: Call) -> None:
         """A request leaves now."""
         self._asked_ms[call] = self._now_ms()
+        if call.endpoint == "positionbook":
+            self._snapshot_ms = self._now_ms()
 
     def ended(self, call: Call, served: Served | None) -> None:
         """The bot has its answer, or none; ``Reach`` has heard of it before."""
@@ -167,7 +182,10 @@ class News:
         if self._reach.books_right_ms > self._books_ms:
             self._books_ms = self._reach.books_right_ms
             self._books_read(self._books_ms)
+            self._snapshot_read(self._books_ms)
         symbol = self._reach.symbol_of(call)
+        if call.endpoint == "tradebook" and asked_ms != self._snapshot_ms:
+            self._trade_book_read(self._reach.told_right("tradebook", asked_ms))
         if not can_be_read(call, served):
             if symbol and not call.refused:
                 about = str(asked(call).get("orderid") or _FIRST_LOOK)
@@ -186,17 +204,31 @@ class News:
                 self._know(order, asked_ms, Cause.FILLED, Cause.GREW)
                 if self._untold[order.symbol].get(order.orderid, 0) <= asked_ms:
                     self._told_of(order)
-        elif call.endpoint == "tradebook" and self._reach.told_right("tradebook", asked_ms):
-            for orderid, (order, looks) in list(self._claimed.items()):
-                self._claimed[orderid] = (order, looks - 1)
-                if looks == 1:
-                    del self._claimed[orderid]
-                    self._untold[order.symbol].pop(orderid, None)
+
+    def _trade_book_read(self, right: bool) -> None:
+        """One that was asked for beside an order's status; ``right``: as it is."""
+        for orderid, claim in list(self._claimed.items()):
+            claim.trade_books = claim.trade_books - 1 if right else _LOOKS_OF_A_PROOF
+            self._prove(orderid, claim)
+
+    def _snapshot_read(self, asked_ms: int) -> None:
+        for orderid, claim in list(self._claimed.items()):
+            if asked_ms >= claim.from_ms:
+                claim.from_ms = asked_ms + _LOOKS_APART_MS
+                claim.snapshots -= 1
+                self._prove(orderid, claim)
+
+    def _prove(self, orderid: str, claim: _Claim) -> None:
+        if not (claim.snapshots and claim.trade_books):
+            del self._claimed[orderid]
+            self._by_books_ms[claim.symbol] = self._now_ms()
+            self._untold[claim.symbol].pop(orderid, None)
 
     def _told_of(self, order: BookOrder) -> None:
         """Stream or answer has told how an order stands. An end without all fills has to be proven."""
         if order.over and order.status is not BrokerStatus.COMPLETE:
-            self._claimed.setdefault(order.orderid, (order, _LOOKS_OF_A_PROOF))
+            claim = self._claimed.setdefault(order.orderid, _Claim(order.symbol, self._now_ms()))
+            claim.trade_books = _LOOKS_OF_A_PROOF
         else:
             self._untold[order.symbol].pop(order.orderid, None)
 
@@ -238,7 +270,8 @@ class News:
                 if one.at_ms <= asked_ms and not lost:
                     self._known(one)
         for symbol, untold in self._untold.items():
-            for orderid in [name for name, at_ms in untold.items() if at_ms <= asked_ms]:
+            told = [name for name, at_ms in untold.items() if at_ms <= asked_ms]
+            for orderid in (name for name in told if name not in self._claimed):
                 del untold[orderid]
                 self._by_books_ms[symbol] = self._now_ms()
                 if orderid == _FIRST_LOOK:

@@ -98,11 +98,12 @@ class Reach:
             self._unanswered_ms = now
         if served is not None and _refuses_purchase(call, served):
             self._spoil(call, now + _BOUGHT_AGAIN_MS)
+        if served is not None and _refuses_sale(call, served):
+            self._spoil(call, now + _SOLD_AGAIN_MS)
         if call.refused or (served is not None and _says_no(served)):
             self.gateway_bad_ms = now
         elif not can_be_read(call, served) or now - sent_ms > SLOW_MS:
-            again_ms = _SOLD_AGAIN_MS if served is not None and _refuses_sale(call, served) else 0
-            self._spoil(call, now + again_ms)
+            self._spoil(call, now)
 
     def stored(self, steps: Sequence[Step]) -> None:
         """Of no interest here."""
@@ -256,14 +257,18 @@ def _settles(call: Call, served: Served | None) -> bool:
 
 def _refuses_purchase(call: Call, served: Served) -> bool:
     """Whether a stop or an exit is refused that was right, and the bot hears it."""
-    if call.endpoint != "placeorder" or call.lost or asked(call)["action"] != "BUY":
-        return False
-    return served.status == 403 or (served.status == 400 and _BY_THE_BROKER in served.text)
+    return _refuses(call, served) and asked(call)["action"] == "BUY"
 
 
 def _refuses_sale(call: Call, served: Served) -> bool:
-    """Whether the broker refuses, and says so, to sell what no stop price guards: a correction."""
-    if call.endpoint != "placeorder" or call.lost or served.status != 400:
+    """Whether to sell what no stop price guards is refused, and the bot hears it: a correction."""
+    if not _refuses(call, served):
         return False
     body = asked(call)
-    return _BY_THE_BROKER in served.text and body["action"] == "SELL" and body["pricetype"] != "SL"
+    return body["action"] == "SELL" and body["pricetype"] != "SL"
+
+
+def _refuses(call: Call, served: Served) -> bool:
+    if call.endpoint != "placeorder" or call.lost:
+        return False
+    return served.status == 403 or (served.status == 400 and _BY_THE_BROKER in served.text)

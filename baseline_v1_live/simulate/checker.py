@@ -204,6 +204,7 @@ class Checker:
         damaged = self.chaos.fired["journal_damaged"]
         if damaged > self._damaged and engine.rules.foreign_position == "ours":
             self.ledger.forget_longs()
+            self.ledger.forgotten.lose_journal()
             self._loss.begin()
         self._damaged = damaged
         self._process_ended()
@@ -254,7 +255,11 @@ class Checker:
     def _look_at(self, symbol: str, held: Held) -> None:
         self._cover.look(symbol, held, self.world.now_ms)
         self._standing.look(held)
-        if living(held, "BUY") <= most_of(held, self.chaos) and not living(held, "SELL"):
+        buying, selling = (
+            living(held, side) + self.reach.reserved(symbol, side, self.world.now_ms)
+            for side in ("BUY", "SELL")
+        )
+        if buying <= most_of(held, self.chaos) and not selling:
             self.news.settle(symbol)
 
     def _ordered(self, order: BookOrder) -> None:

@@ -122,9 +122,9 @@ def test_what_was_touched_a_moment_ago_is_left_alone(age: int, touched: bool) ->
     assert find([ours], snapshot, {CALL: 650}) == (() if touched else both)
 
 
-@pytest.mark.parametrize(("age", "heard"), [(999, False), (1_000, True)])
+@pytest.mark.parametrize(("age", "heard"), [(499, False), (500, True)])
 @pytest.mark.parametrize("status", [BrokerStatus.CANCELLED, BrokerStatus.REJECTED])
-def test_the_end_of_what_covers_is_asked_for_after_a_second(
+def test_the_end_of_what_covers_is_asked_for_after_half_a_second(
     age: int, heard: bool, status: BrokerStatus
 ) -> None:
     """A stop that was thrown out just after it was taken leaves a short bare: no round is waited."""

@@ -176,8 +176,8 @@ class Scene:
 
     def read_books(self, *, fails: bool = False) -> None:
         """The bot reads all three books, rightly or not at all."""
-        for book in ("orderbook", "tradebook", "positionbook"):
-            call = self.send(book)
+        books = {book: self.send(book) for book in ("orderbook", "tradebook", "positionbook")}
+        for book, call in books.items():
             if not fails:
                 self.chaos.books_ok_ms[book] = self.world.now_ms
             self.answer(call, 500 if fails else 200)

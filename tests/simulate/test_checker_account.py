@@ -437,6 +437,51 @@ def test_a_question_that_fails_leaves_it_to_the_books() -> None:
     assert Cover.COVERED not in played(story)
 
 
+@pytest.mark.parametrize(("apart_s", "said"), [(0.4, False), (0.6, True)])
+def test_an_end_that_only_the_books_can_prove_takes_two_looks(apart_s: float, said: bool) -> None:
+    """The stop was told to be cancelled; the books show it once, and then no more: half a second later
+    they would have proven it.
+    """
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        stop = scene.stop()
+        scene.cancel(stop)
+        scene.tell(stop)
+        scene.read_books()
+        await scene.wait(apart_s)
+        scene.read_books()
+        for _ in range(15):
+            await scene.wait(1)
+            scene.read_books(fails=True)
+
+    assert (Cover.COVERED in played(story)) is said
+
+
+@pytest.mark.parametrize(("right", "said"), [(1, False), (2, True)])
+def test_a_question_proves_an_end_by_two_trade_books(right: int, said: bool) -> None:
+    """Asked for behind the order's status; another question begins anew."""
+
+    async def story(scene: Scene) -> None:
+        entry = scene.entry()
+        scene.fill(entry)
+        scene.tell(entry)
+        stop = scene.stop()
+        scene.cancel(stop)
+        scene.tell(stop)
+        for _ in range(right):
+            await scene.wait(0.5)
+            book = scene.send("tradebook")
+            scene.chaos.books_ok_ms["tradebook"] = scene.world.now_ms
+            scene.answer(book)
+        for _ in range(15):
+            await scene.wait(1)
+            scene.answer(scene.send("orderstatus", orderid=stop.orderid))
+            scene.read_books(fails=True)
+
+    assert (Cover.COVERED in played(story)) is said
+
+
 def test_books_that_cannot_be_read_excuse_until_they_can() -> None:
     """Five seconds after the first right ones it is said."""
 

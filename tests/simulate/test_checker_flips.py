@@ -276,6 +276,29 @@ def test_a_lost_call_about_the_symbol_explains_no_flip() -> None:
     assert played(story) == {Flips.NAME}
 
 
+@pytest.mark.parametrize("left_first", [False, True])
+def test_a_correction_may_meet_an_entry_that_fills_while_it_is_on_its_way(left_first: bool) -> None:
+    """The entry was being cancelled, and sells while the correction is under way to sell a long. One
+    that leaves after that was heard of sells what is short already.
+    """
+
+    async def story(scene: Scene) -> None:
+        first, entry = scene.entry(5), scene.entry(5)
+        scene.fill(first)
+        scene.tell(first)
+        scene.fill(scene.stop(5))
+        values = {"symbol": CALL, "action": "SELL", "quantity": LOT, "pricetype": "LIMIT"}
+        call = scene.call("placeorder", **values)
+        if left_first:
+            scene.checker.reach.sent(call)
+        scene.fill(entry)
+        scene.tell(entry)
+        await scene.wait(1)
+        scene.fill(scene.order("SELL", "LIMIT", 1, price=95.0))
+
+    assert (Flips.NAME in played(story)) is not left_first
+
+
 def test_an_excused_flip_is_counted_as_such() -> None:
     """It proves nothing."""
 

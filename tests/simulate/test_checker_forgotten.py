@@ -129,6 +129,29 @@ def test_an_order_that_the_disk_never_took_is_no_drift(
     assert (not played(story) & {Drift.FOUND, Drift.RESOLVED}) is lawful
 
 
+@pytest.mark.parametrize("arrives_late", [False, True])
+def test_a_lost_journal_forgets_what_is_still_on_its_way(arrives_late: bool) -> None:
+    """It was stored; then the disk lost everything, and the order came to the exchange after that. What
+    the exchange had by then can be seen in its books.
+    """
+
+    async def story(scene: Scene) -> None:
+        forgotten = scene.checker.ledger.forgotten
+        scene.short(10)
+        forgotten.leaves(_command(10))
+        _stored(scene, NAME)
+        if arrives_late:
+            forgotten.lose_journal()
+            forgotten.new_process()
+        order = scene.order("BUY", "LIMIT", 10, price=80.0)
+        if not arrives_late:
+            forgotten.lose_journal()
+            forgotten.new_process()
+        assert (order.orderid in forgotten) is arrives_late
+
+    played(story)
+
+
 @KNOWABLE
 def test_such_an_order_is_in_no_table(
     tmp_path: Path, happens: tuple[str, ...], lawful: bool

@@ -100,16 +100,18 @@ def test_a_correction_without_an_answer_counts_until_the_horizon() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "every_s", "kind", "said"),
+    ("status", "why", "every_s", "kind", "said"),
     [
-        ("RMS: margin exceeds", 6, "MARKET", False),
-        ("RMS: margin exceeds", 12, "MARKET", True),
-        ("RMS: margin exceeds", 6, "SL", True),
-        ("quantity is no multiple of the lot", 6, "MARKET", True),
+        (400, "RMS: margin exceeds", 6, "MARKET", False),
+        (400, "RMS: margin exceeds", 12, "MARKET", True),
+        (400, "RMS: margin exceeds", 6, "SL", True),
+        (400, "quantity is no multiple of the lot", 6, "MARKET", True),
+        (403, "this address may place no orders", 6, "MARKET", False),
+        (403, "this address may place no orders", 12, "MARKET", True),
     ],
 )
 def test_a_correction_that_the_broker_refuses_is_sent_again_after_five_seconds(
-    why: str, every_s: int, kind: str, said: bool
+    status: int, why: str, every_s: int, kind: str, said: bool
 ) -> None:
     """A long that the broker lets nobody sell is nobody's fault, as long as it is tried in time."""
 
@@ -118,7 +120,7 @@ def test_a_correction_that_the_broker_refuses_is_sent_again_after_five_seconds(
         scene.by_hand("BUY", 10)
         scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
         for _ in range(5):
-            scene.answer(_send(scene, "SELL", kind, lost=False), 400, {"message": why})
+            scene.answer(_send(scene, "SELL", kind, lost=False), status, {"message": why})
             await scene.wait(every_s)
 
     assert (Cover.LONG in played(story)) is said
