@@ -119,6 +119,11 @@ class Order(msgspec.Struct, kw_only=True):
         return self.state in UNANSWERED
 
     @property
+    def unsettled(self) -> bool:
+        """Whether it may have filled or not: its answer or the proof of its end is missing."""
+        return self.unanswered or self.state is OrderState.CLAIMED
+
+    @property
     def resting(self) -> bool:
         """Whether the broker has it in its book."""
         return self.state in RESTING

@@ -188,6 +188,20 @@ class PositionBook:
             f"external:{position.symbol}",
         )
 
+    def take_back_external(self, position: Position, quantity: int) -> None:
+        """Nobody else has closed a quantity after all: it is short, and ours to look after."""
+        value = position.external_value_paise * quantity // position.external_quantity
+        position.external_quantity -= quantity
+        position.external_value_paise -= value
+        self._reopen(position)
+        self.orders.say(
+            Level.CRITICAL,
+            "RECONCILE",
+            f"{position.symbol}: {quantity} were not closed outside the bot, as it seemed: all trades "
+            "are ours; they are protected again",
+            f"external:{position.symbol}",
+        )
+
     def adopt(self, symbol: str, quantity: int, price_paise: int) -> Position:
         """Take a short that is not ours as a position of ours, sold at the price known now.
 

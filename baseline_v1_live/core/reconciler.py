@@ -88,6 +88,7 @@ class Reconciler:
         self._unread_said = False
         self._doubted: dict[str, int] = {}
         self._told_net: dict[str, int] = {}
+        self._others_traded: set[str] = set()
 
     @property
     def due_ms(self) -> int:
@@ -229,12 +230,18 @@ class Reconciler:
             first_terms=self.orders.first_terms,
         )
         self.foreign.forget(findings, self.unclear)
+        self._others_traded = {
+            trade.symbol
+            for trade in snapshot.trades
+            if self.orders.by_broker_id(trade.broker_order_id) is None
+        }
         self._doubted, self.positions.doubtful = self.positions.doubtful, {}
         self.missing.resolve([*findings, *self._forgotten()])
         for finding in findings:
             self.found[type(finding).__name__] += 1
             self._resolve(finding)
         told = {f.order.symbol for f in findings if isinstance(f, FillMissed)}
+        told -= {order.symbol for order in self.orders.live() if order.unsettled}
         self._told_net = {name: read.net.get(name, 0) for name in sorted(told & read.agreed)}
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
         self.strays.resolve(strays, read)
@@ -383,8 +390,28 @@ class Reconciler:
         symbol, net_quantity, ours = finding.symbol, finding.net_quantity, finding.ours
         if ours < 0 and net_quantity < -ours:
             self._confirm_sold_long(symbol, -ours - max(net_quantity, 0), agreed=finding.agreed)
+        elif finding.agreed and self._reclaim(symbol, -net_quantity - max(ours, 0)):
+            pass
         elif not self._correct_flip(finding) and not self.foreign.adopt(symbol, net_quantity):
             self.foreign.tell(symbol, net_quantity, ours)
+
+    def _reclaim(self, symbol: str, short: int) -> bool:
+        """Whether so many units short, beyond ours, are ours after all: we had booked them as closed by
+        somebody else, and the trade book has no trade of anybody else in the symbol.
+        """
+        if symbol in self._others_traded:
+            return False
+        closed = [
+            position
+            for position in reversed(self.positions.positions.values())
+            if position.symbol == symbol and position.external_quantity > 0
+        ]
+        for position in closed:
+            part = min(short, position.external_quantity)
+            if part > 0:
+                short -= part
+                self.positions.take_back_external(position, part)
+        return bool(closed)
 
     def _confirm_sold_long(self, symbol: str, quantity: int, *, agreed: bool) -> None:
         """A long of ours is smaller at the broker: somebody sold it before our correction did."""

@@ -1,0 +1,75 @@
+"""A short that is smaller at the broker than with us: our own purchase, or somebody else's."""
+
+from __future__ import annotations
+
+import pytest
+
+from baseline_v1_live.core.messages import BrokerStatus, OrderType, Side
+from tests.harness import Desk
+from tests.harness_market import C260
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """An entry sold 195 of 650, both stops of that were refused, and the exit has no answer yet."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.fill("entry-0001", 195, 129.95)
+    desk.refuse("stop-0002")
+    desk.refuse("stop-0003")
+    assert desk.take()[-1].startswith("place exit-0004 BUY 195 C260 MARKET")
+    return desk
+
+
+def test_what_our_exit_bought_unheard_is_not_booked_as_somebody_elses(desk: Desk) -> None:
+    """More of the entry has filled and so has the exit, and only the books tell of both: when the exit
+    is heard of, what is left is ours and is covered.
+    """
+    desk.fill("entry-0001", 195, 129.95, heard=False)
+    desk.fill("exit-0004", 195, 131.00, heard=False)
+    desk.snapshot()
+    assert desk.position(C260).open_quantity == 390
+    desk.take()
+    desk.accept("exit-0004")
+    desk.prove("exit-0004")
+
+    assert desk.position(C260).open_quantity == 195
+    assert desk.position(C260).external_quantity == 0
+
+
+def test_a_short_that_our_own_trades_explain_is_no_strangers(desk: Desk) -> None:
+    """Booked as closed by somebody else while an exit was lost that had bought it: once all trades of
+    the symbol are known as ours, so is the short that they leave.
+    """
+    desk.fill("entry-0001", 455, 129.95)
+    desk.update("entry-0001", BrokerStatus.COMPLETE)
+    desk.fill("exit-0004", 195, 131.00, heard=False)
+    position = desk.position(C260)
+    desk.engine.positions.close_externally(position, 195, 13_000)
+    desk.accept("exit-0004")
+    desk.prove("exit-0004")
+    assert position.open_quantity == 260
+    desk.advance(6)
+    desk.snapshot()
+
+    assert position.open_quantity == 455
+    assert position.external_quantity == position.external_value_paise == 0
+    desk.accept("exit-0005")
+    desk.fill("exit-0005", 260, 131.00)
+    desk.prove("exit-0005")
+    assert desk.take()[-1] == "place exit-0006 BUY 195 C260 MARKET"
+
+
+def test_a_strangers_short_beside_ours_stays_his() -> None:
+    """Somebody closed ours by hand, and sells as much later: his trades are not ours."""
+    desk = Desk()
+    desk.short(C260)
+    for side in (Side.BUY, Side.SELL):
+        row = desk.stray(f"hand-{side}", C260, 650, 0, 0, side=side, order_type=OrderType.MARKET)
+        row.status, row.filled_quantity = BrokerStatus.COMPLETE, 650
+        row.filled_value_paise = 650 * 12_900
+        desk.advance(12)
+
+    assert desk.net()[C260] == -650
+    assert desk.position(C260).external_quantity == 650
