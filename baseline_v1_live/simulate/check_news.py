@@ -72,8 +72,9 @@ class News:
         # By symbol, orders of ours whose state the bot was not told, or did not learn when it asked, and
         # since when that holds.
         self._untold: dict[str, dict[str, int]] = defaultdict(dict)
-        # Orders whose end was told and not proven.
+        # Orders whose end was told and not proven, and those of which it was.
         self._claimed: dict[str, _Claim] = {}
+        self._proven: set[str] = set()
         self._snapshot_ms = 0
         self._by_books_ms: dict[str, int] = {}
         self._asked_ms: dict[Call, int] = {}
@@ -109,10 +110,11 @@ class News:
 
     def untold(self, symbol: str) -> bool:
         """Whether only the books can tell, or have told a moment ago, of something of our orders in a
-        symbol: neither the stream nor an answer has.
+        symbol: neither the stream nor an answer has. An end that was told is not proven yet.
         """
         told_ms = self._by_books_ms.get(symbol, -WITHIN_MS)
-        return bool(self._untold[symbol]) or self._now_ms() - told_ms <= WITHIN_MS
+        claimed = any(claim.symbol == symbol for claim in self._claimed.values())
+        return bool(self._untold[symbol]) or claimed or self._now_ms() - told_ms <= WITHIN_MS
 
     # ------------------------------------------------------------ the exchange
 
@@ -221,12 +223,14 @@ class News:
     def _prove(self, orderid: str, claim: _Claim) -> None:
         if not (claim.snapshots and claim.trade_books):
             del self._claimed[orderid]
+            self._proven.add(orderid)
             self._by_books_ms[claim.symbol] = self._now_ms()
             self._untold[claim.symbol].pop(orderid, None)
 
     def _told_of(self, order: BookOrder) -> None:
         """Stream or answer has told how an order stands. An end without all fills has to be proven."""
-        if order.over and order.status is not BrokerStatus.COMPLETE:
+        ended = order.over and order.status is not BrokerStatus.COMPLETE
+        if ended and order.orderid not in self._proven:
             claim = self._claimed.setdefault(order.orderid, _Claim(order.symbol, self._now_ms()))
             claim.trade_books = _LOOKS_OF_A_PROOF
         else:
@@ -245,6 +249,7 @@ class News:
     def process_ended(self) -> None:
         """Who comes next knows what is on the disk, and what the books say when it has read them."""
         self._asked_ms.clear()
+        self._proven.clear()
         now = self._now_ms()
         for symbol, held in self._ledger.symbols.items():
             for one in self._surprises[symbol]:

@@ -94,7 +94,7 @@ class Reach:
         if call.endpoint in BOOKS:
             right_ms = self._chaos.books_ok_ms.get(call.endpoint, -1)
             self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
-        if served is None or served.cut or now - sent_ms > SLOW_MS:
+        if not can_be_read(call, served) or now - sent_ms > SLOW_MS:
             self._unanswered_ms = now
         if served is not None and _refuses_purchase(call, served):
             self._spoil(call, now + _BOUGHT_AGAIN_MS)

@@ -458,6 +458,27 @@ def test_an_end_that_only_the_books_can_prove_takes_two_looks(apart_s: float, sa
     assert (Cover.COVERED in played(story)) is said
 
 
+def test_an_end_that_was_read_and_not_proven_still_needs_the_books() -> None:
+    """The stop is over, the books have told so once, and every look after that fails: for longer than
+    news are new.
+    """
+
+    async def story(scene: Scene) -> None:
+        entry = scene.entry()
+        scene.fill(entry)
+        scene.tell(entry)
+        stop = scene.stop()
+        scene.tell(stop)
+        scene.cancel(stop)
+        scene.read_books()
+        scene.answer(scene.send("orderstatus", orderid=stop.orderid))
+        for _ in range(20):
+            await scene.wait(1)
+            scene.read_books(fails=True)
+
+    assert Cover.COVERED not in played(story)
+
+
 @pytest.mark.parametrize(("right", "said"), [(1, False), (2, True)])
 def test_a_question_proves_an_end_by_two_trade_books(right: int, said: bool) -> None:
     """Asked for behind the order's status; another question begins anew."""

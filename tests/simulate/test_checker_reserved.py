@@ -201,14 +201,20 @@ def test_a_start_that_the_gateway_delays_has_half_a_minute_from_then(
     assert (READY in played(story)) is said
 
 
-def test_a_question_without_an_answer_is_a_gateway_that_is_not_there() -> None:
-    """A start cannot go on without it."""
+@pytest.mark.parametrize(
+    ("status", "said"), [(None, False), (500, False), (200, True), (400, True)]
+)
+def test_a_question_without_an_answer_is_a_gateway_that_is_not_there(
+    status: int | None, said: bool
+) -> None:
+    """A start cannot go on without it, nor with an error of the gateway's own."""
 
     async def story(scene: Scene) -> None:
         for _ in range(20):
-            ping = scene.send("ping")
-            await asyncio.sleep(5)
-            scene.checker.ended(ping, None)
+            question = scene.send("market/timings")
+            await asyncio.sleep(0.5)
+            scene.checker.ended(question, scene.served(status) if status else None)
+            await asyncio.sleep(4.5)
             scene.checker._look_at_readiness(None)
 
-    assert READY not in played(story)
+    assert (READY in played(story)) is said
