@@ -235,14 +235,15 @@ class Cover:
         bare, what = cover < short, f"is short {short}, covered {cover},"
         bare = bare and cover + self._reach.reserved(symbol, "BUY", now) < short
         note(self.COVERED, symbol, bare, what, real=short > 0, books=self._untold(symbol))
+        selling = self._reach.reserved(symbol, "SELL", now)
         what = f"has stops of {stops} for {most}"
-        note(self.NO_POSITION, symbol, stops > most, what, real=some)
+        note(self.NO_POSITION, symbol, stops > most + selling, what, real=some)
         stacked = len(resting) > max(len(held.entries), 1)
         note(self.STACKED, symbol, stacked, f"has {len(resting)} stops", real=some)
         what = f"has orders of {buying} to buy back {most}"
         note(self.TWICE, symbol, buying > most and stops <= most, what, real=buying > 0)
         what = f"is long {-held.sure} by our own orders"
-        sold = self._reach.reserved(symbol, "SELL", now) + self._on_sale(symbol, held)
+        sold = selling + self._on_sale(symbol, held)
         note(self.LONG, symbol, -held.sure > sold, what, real=held.sure != 0)
 
     def _on_sale(self, symbol: str, held: Held) -> int:

@@ -16,8 +16,8 @@ class Flips:
 
     NAME = "our orders never flip a position"
 
-    def __init__(self, findings: Findings, news: News) -> None:
-        self._findings, self._news = findings, news
+    def __init__(self, findings: Findings, news: News, reach: Reach) -> None:
+        self._findings, self._news, self._reach = findings, news, reach
 
     def look(self, order: BookOrder, filled: int, before: int, after: int) -> None:
         """At a fill of ours that took what is surely ours from ``before`` to ``after`` units."""
@@ -27,6 +27,9 @@ class Flips:
         flipped = after < 0 and after < before if buys else after > max(before, 0)
         if flipped:
             surplus = min(abs(after), filled)
+            if buys:  # What a correction without an answer sells is short again when it arrives.
+                now = self._findings.now_ms
+                surplus -= self._reach.reserved(order.symbol, "SELL", now)
             if self._news.explain(order.symbol, str(order.action), surplus, WITHIN_MS):
                 self._findings.excuse(self.NAME)
                 return

@@ -112,7 +112,7 @@ class Checker:
             untold=self.news.untold,
         )
         self._entries = Entries(self._lasting, rules)
-        self._flips = Flips(self.findings, self.news)
+        self._flips = Flips(self.findings, self.news, self.reach)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
         self._answers, self._loss = Answers(), Loss(world, self.ledger)
         self._drift = Drift(world, self.ledger, self._lasting, self._loss)

@@ -9,14 +9,17 @@ import pytest
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.simulate.check_account import Cover
+from baseline_v1_live.simulate.check_flips import Flips
 from baseline_v1_live.simulate.checker import READY
 from baseline_v1_live.simulate.observe import Call
 from tests.simulate.checker_scene import CALL, LOT, Scene, played
 
 
-def _send(scene: Scene, action: str, kind: str = "MARKET", *, lost: bool = True) -> Call:
+def _send(
+    scene: Scene, action: str, kind: str = "MARKET", *, lost: bool = True, lots: int = 10
+) -> Call:
     return scene.send(
-        "placeorder", lost=lost, symbol=CALL, action=action, quantity=10 * LOT, pricetype=kind
+        "placeorder", lost=lost, symbol=CALL, action=action, quantity=lots * LOT, pricetype=kind
     )
 
 
@@ -124,6 +127,25 @@ def test_a_correction_that_the_broker_refuses_is_sent_again_after_five_seconds(
             await scene.wait(every_s)
 
     assert (Cover.LONG in played(story)) is said
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_stop_may_cover_what_a_lost_correction_sells(answered: bool) -> None:
+    """Nobody can say whether the lot that is short again when it arrives is short now: until then the
+    stop may be larger by it, and may buy it. Once it is refused that is one lot too much.
+    """
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        stop = scene.stop(11)
+        call = _send(scene, "SELL", "MARKET", lost=not answered, lots=1)
+        if answered:
+            scene.answer(call, 400, {"message": "RMS: margin exceeds"})
+        await scene.wait(20)
+        scene.fill(stop)
+
+    told = {Cover.NO_POSITION, Flips.NAME}
+    assert played(story) & told == (told if answered else set())
 
 
 @pytest.mark.parametrize(
