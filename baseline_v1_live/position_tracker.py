@@ -36,6 +36,7 @@ class PositionTracker(PositionBook):
     """All positions of the session, what is wanted of each, and the exit of the day.
 
     ``strangers_short`` are units that the newest books showed short beyond ours, by symbol.
+    ``books_read_ms`` is when those had been asked for, before a restart or since, 0 before the first.
     """
 
     def __init__(self, order_manager: OrderManager) -> None:

@@ -204,7 +204,7 @@ class Reconciler:
         if self.completed_ms is not None and snapshot.asked_at_ms < self.completed_ms:
             return  # Overtaken by a newer one.
         self._waiting_since_ms = None
-        self._read_before_ms = self.completed_ms or 0
+        self._read_before_ms = self.positions.books_read_ms
         self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         held = {position.symbol for position in self.positions.open.values()}
