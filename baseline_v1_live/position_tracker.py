@@ -26,7 +26,6 @@ from baseline_v1_live.core.position import (
 from baseline_v1_live.core.position_book import PositionBook
 from baseline_v1_live.core.risk import excess_quantity, stage_part
 from baseline_v1_live.order_manager import OrderManager
-from baseline_v1_live.strategy.exit_policy import SQUARE_OFF
 
 _NOT_SENT_RETRY_MS = 1_000
 _UNSEEN_RETRY_MS = 5_000
@@ -36,11 +35,14 @@ class PositionTracker(PositionBook):
     """All positions of the session, what is wanted of each, and the exit of the day.
 
     ``strangers_short`` are units that the newest books showed short beyond ours, by symbol.
+    ``squares_off`` says that it is the square-off's time, whatever has ended the day before.
+    ``books_read_ms`` is when those had been asked for, before a restart or since, 0 before the first.
     """
 
     def __init__(self, order_manager: OrderManager) -> None:
         super().__init__(order_manager)
         self.day_exit_reason: str | None = None
+        self.squares_off = False
         self.entries_stopped_by: str | None = None
         self.doubtful: dict[str, int] = {}
         self.strangers_short: dict[str, int] = {}
@@ -151,7 +153,7 @@ class PositionTracker(PositionBook):
         """Units to be bought back that a stop covers meanwhile: their exit got lost, or was refused so
         often that the next one waits. From the square-off on there is no stop.
         """
-        if self.day_exit_reason == SQUARE_OFF:
+        if self.squares_off:
             return 0
         bare = self.orders.unseen_exits(position.position_id)
         refused = position.exit_attempts >= self.rules.exit_tries

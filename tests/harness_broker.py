@@ -197,15 +197,25 @@ class Broker:
         )
 
     def snapshot(
-        self, *, net: Mapping[str, int] | None = None, asked_at_ms: int | None = None
+        self,
+        *,
+        net: Mapping[str, int] | None = None,
+        asked_at_ms: int | None = None,
+        untraded: str = "",
     ) -> None:
-        """The broker's books as they are; ``net`` replaces the positions."""
+        """The broker's books as they are; ``net`` replaces the positions, and the trade book does not
+        have the fills of the order ``untraded`` yet.
+        """
         held = self.net() if net is None else net
         self.feed(
             SnapshotTaken(
                 asked_at_ms=self.now_ms if asked_at_ms is None else asked_at_ms,
                 orders=tuple(book_row(row) for row in self.book.values()),
-                trades=tuple(_trade_row(row) for row in self.book.values() if row.filled_quantity),
+                trades=tuple(
+                    _trade_row(row)
+                    for row in self.book.values()
+                    if row.filled_quantity and row.order_id != self.full(untraded)
+                ),
                 positions=tuple(BrokerPosition(symbol=s, net_quantity=n) for s, n in held.items()),
             )
         )

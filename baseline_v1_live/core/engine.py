@@ -347,7 +347,8 @@ class Engine:
             self._hold()
             self._arm()
             return
-        if now >= self.session.square_off_ms and self.positions.day_exit_reason is None:
+        self.positions.squares_off = now >= self.session.square_off_ms
+        if self.positions.squares_off and self.positions.day_exit_reason is None:
             self._exit_day(SQUARE_OFF)
         self.positions.drive_all()
         if self.positions.books_wanted:

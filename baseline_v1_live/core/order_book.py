@@ -199,17 +199,22 @@ class OrderBook:
         self._by_broker_id[broker_order_id] = order
 
     def _swap_names(self, order: Order, other: Order) -> None:
-        """Two orders alike were matched the wrong way round: each takes what is the other's."""
+        """Two orders alike were matched the wrong way round: each takes what is the other's.
+
+        How one of them ended was said of the other's row as well: where each is now is asked for.
+        """
         for field in _OF_THE_ROW:
             mine, theirs = getattr(order, field), getattr(other, field)
             setattr(order, field, theirs)
             setattr(other, field, mine)
-        self._touch(other)
-        if other.broker_order_id is None:
-            if other.live:
-                self._meet(other, OrderInput.UNNAMED)
-        else:
-            self._by_broker_id[other.broker_order_id] = other
+        for one in (order, other):
+            if one.broker_order_id is None or not one.live:
+                self._meet(one, OrderInput.UNNAMED)
+            if one.broker_order_id is not None:
+                self._by_broker_id[one.broker_order_id] = one
+                self._meet(one, OrderInput.ACCEPTED)
+                self.ask(one)
+            self._touch(one)
 
     def _touch(self, order: Order) -> None:
         order.changed_at_ms = self.now_ms

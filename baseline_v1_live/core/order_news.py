@@ -80,6 +80,8 @@ class OrderNews(OrderRequests):
             self._replay_early_news(event.broker_order_id)
         elif event.request is Request.MODIFY:
             if order.change and order.change.request is Request.MODIFY:
+                # However late, an answer is one: taken by the gateway, and not proven yet.
+                order.change.lost = False
                 self._apply_change(order, order.change)
             elif order.live:
                 # Its change was given up long ago and has been done after all.

@@ -73,10 +73,12 @@ _AT_BROKER = {
 
 
 def _over(state: OrderState, *, alive_again: bool) -> dict[OrderInput, OrderState]:
-    """A terminal state: late news leaves it alone, except a fill or a proof that it lives."""
+    """A terminal state: late news leaves it alone, except a fill, a proof that it lives, or that it was
+    another's end.
+    """
     row = dict.fromkeys(_AT_BROKER, state)
     row |= {_I.REFUSED: state, _I.NOT_SENT: state, _I.LOST: state}
-    row |= {_I.FILLED_ALL: _S.FILLED, _I.PROVEN_ALIVE: _S.ACCEPTED}
+    row |= {_I.FILLED_ALL: _S.FILLED, _I.PROVEN_ALIVE: _S.ACCEPTED, _I.UNNAMED: _S.UNKNOWN}
     if alive_again:
         # The broker said no, or nothing, and yet it has the order: then the broker is right.
         row |= {
@@ -85,6 +87,7 @@ def _over(state: OrderState, *, alive_again: bool) -> dict[OrderInput, OrderStat
             _I.SEEN_OPEN: _S.OPEN,
             _I.FILLED_PART: _S.OPEN,
             _I.PROVEN_CANCELLED: _S.CANCELLED,
+            _I.UNNAMED: state,
         }
     return row
 

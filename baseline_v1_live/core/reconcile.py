@@ -166,7 +166,8 @@ def compare(
     ``orders`` are all orders of the session, ``open_short`` our open short quantity by symbol (units,
     positive; negative for a long of ours), ``read`` what the snapshot says of net positions. Rows of
     orders changed within ``grace_ms`` before the snapshot was asked for, and positions of symbols with
-    an order on its way, or with a fill in that time, are skipped: news of them may be on its way too.
+    an order on its way or at work, or with a fill in that time, are skipped: news of them may be on its
+    way too.
     Where both books agree no fill hides them, nor does an order on its way that cannot be any of the
     trades; and a purchase of ours that is over never hides a long.
     ``is_open`` says whether a row that calls an order open is believed, ``is_traded`` whether a symbol
@@ -184,6 +185,7 @@ def compare(
         # Past the horizon an unknown order must not hide what the books show.
         or (order.unanswered and snapshot.asked_at_ms < order.placed_at_ms + horizon_ms)
     }
+    on_their_way |= _at_work(all_orders, snapshot, is_open)
     explained = {symbol for symbol in on_their_way & read.agreed if nameless.explained(symbol)}
     busy = (filled - read.agreed) | (on_their_way - explained)
     missed = _fills(all_orders, snapshot)
@@ -202,6 +204,22 @@ def compare(
     )
     findings += [stray for stray in _not_ours(snapshot, nameless) if is_traded(stray.row.symbol)]
     return tuple(findings)
+
+
+def _at_work(
+    orders: list[Order], snapshot: SnapshotTaken, is_open: Callable[[Order], bool]
+) -> set[str]:
+    """Symbols with an order of ours that fills by its row: the trade book may lag behind it."""
+    rows = {row.broker_order_id: row for row in snapshot.orders}
+    shown = (
+        (o, rows[o.broker_order_id]) for o in orders if o.resting and o.broker_order_id in rows
+    )
+    return {
+        order.symbol
+        for order, row in shown
+        if row.status is BrokerStatus.COMPLETE
+        or (row.status is BrokerStatus.OPEN and is_open(order))
+    }
 
 
 def _sold_since(order: Order, since_ms: int) -> bool:

@@ -44,7 +44,6 @@ from baseline_v1_live.core.reconcile import (
 from baseline_v1_live.core.stray_orders import StrayOrders
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
-from baseline_v1_live.strategy.exit_policy import SQUARE_OFF
 
 NO_ANSWER_MS = 20_000
 BOOKS_UNREAD = "books_unread"
@@ -205,7 +204,7 @@ class Reconciler:
         if self.completed_ms is not None and snapshot.asked_at_ms < self.completed_ms:
             return  # Overtaken by a newer one.
         self._waiting_since_ms = None
-        self._read_before_ms = self.completed_ms or 0
+        self._read_before_ms = self.positions.books_read_ms
         self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         held = {position.symbol for position in self.positions.open.values()}
@@ -355,9 +354,10 @@ class Reconciler:
         self.orders.keep(order)
         if order.unseen == self.rules.unseen_stop_snapshots:
             self.orders.declare_lost(order)
-            squares_off = self.positions.day_exit_reason == SQUARE_OFF
             meanwhile = (
-                "NO stop covers after square-off" if squares_off else "a stop covers meanwhile"
+                "NO stop covers after square-off"
+                if self.positions.squares_off
+                else "a stop covers meanwhile"
             )
             self.orders.say(
                 Level.CRITICAL,

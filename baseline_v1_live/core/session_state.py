@@ -20,7 +20,8 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``spent`` holds by symbol the minutes (epoch ms) of swings that must not be sold again. The two after
     ``day_over`` belong to the exit policy: stages of the day that were reached, and the peak of R that
-    is trailed. ``summary`` is the day's result as it was stored last.
+    is trailed. ``summary`` is the day's result as it was stored last. ``books_read_ms`` is when the books
+    that were read last had been asked for: what they showed is no surprise after a restart.
     """
 
     date: str
@@ -40,6 +41,7 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     stages_reached: int = 0
     peak_r_milli: int | None = None
     summary: SaveSummary | None = None
+    books_read_ms: int = 0
 
 
 def capture(engine: Engine) -> SessionState:
@@ -65,6 +67,7 @@ def capture(engine: Engine) -> SessionState:
         stages_reached=engine.exits.limits.stages_reached,
         peak_r_milli=engine.exits.limits.peak_r_milli,
         summary=engine.day_end.saved,
+        books_read_ms=tracker.books_read_ms,
     )
 
 
@@ -91,4 +94,5 @@ def restore(engine: Engine, state: SessionState) -> None:
     engine.exits.limits.stages_reached = state.stages_reached
     engine.exits.limits.peak_r_milli = state.peak_r_milli
     engine.day_end.saved = state.summary
+    tracker.books_read_ms = state.books_read_ms
     engine.count_charges()

@@ -18,7 +18,7 @@ from baseline_v1_live.core.reconciler import Reconciler
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
-from tests.core.reconcile_desk import CALL, NOW, PUT, S, books, find, row
+from tests.core.reconcile_desk import CALL, NOW, PUT, S, books, find, order, row
 from tests.harness_market import day, make_contract
 
 # ---------------------------------------------------------------- positions
@@ -56,6 +56,30 @@ def test_every_symbol_is_compared() -> None:
         MoreThanOurs("FOREIGN", -50, 0),
         ShortOfOurs(PUT, 65),
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "is_open", "hidden"),
+    [
+        (BrokerStatus.COMPLETE, True, True),
+        (BrokerStatus.OPEN, True, True),
+        (BrokerStatus.OPEN, False, False),
+        (BrokerStatus.TRIGGER_PENDING, True, False),
+        (BrokerStatus.CANCELLED, True, False),
+    ],
+)
+def test_what_an_order_at_work_may_have_bought_is_not_missed(
+    status: BrokerStatus, is_open: bool, hidden: bool
+) -> None:
+    """Where the row of our own order says that it fills, a smaller short is no finding until
+    the trade book shows whose purchase it was, also in the first seconds after the order changed.
+    """
+    stop = order(changed_at_ms=NOW - 1_000)
+    shown = books(row(status=status), **{CALL: -325})
+
+    found = find([stop], shown, {CALL: 650}, is_open=is_open)
+
+    assert (ShortOfOurs(CALL, 325) not in found) is hidden
 
 
 # ---------------------------------------------------------------- by snapshots alone

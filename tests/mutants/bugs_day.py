@@ -11,12 +11,12 @@ BUGS = (
         edits=(
             Edit(
                 "core/engine.py",
-                "if now >= self.session.square_off_ms and self",
-                "if now >= self.session.square_off_ms:\n"
+                "if self.positions.squares_off and self",
+                "if self.positions.squares_off:\n"
                 "            self._hold()\n"
                 "            self._arm()\n"
                 "            return\n"
-                "        if now >= self.session.square_off_ms and self",
+                "        if self.positions.squares_off and self",
             ),
         ),
         tests=("tests/scenarios/test_e_day_exit.py::test_e2_the_day_exit_fires_once",),

@@ -118,6 +118,30 @@ def test_from_the_square_off_on_no_stop_covers_a_refused_exit() -> None:
     assert desk.take() == ["place exit-0006 BUY 650 C260 MARKET"]
 
 
+def test_the_square_off_takes_the_stop_away_whatever_ended_the_day() -> None:
+    """Killed a moment before, and refused across the square-off: from then on it is as at any other."""
+    desk = Desk()
+    desk.short(C260)
+    desk.clock("15:14:53")
+    desk.say("kill")
+    desk.cancelled("stop-0002")
+    refused_thrice(desk, "exit-0003", "exit-0004", "exit-0005")
+    assert desk.take() == ["place stop-0006 BUY 650 C260 SL 140.00/143.00"]
+    desk.accept("stop-0006")
+    desk.clock("15:15:00")
+    assert desk.take() == ["cancel stop-0006"]
+    desk.cancelled("stop-0006")
+    desk.clock("15:15:02")
+    desk.refuse("exit-0007", "margin")
+    desk.advance(5)
+
+    assert desk.take() == [
+        "ask stop-0006",
+        "place exit-0007 BUY 650 C260 MARKET",
+        "place exit-0008 BUY 650 C260 MARKET",
+    ]
+
+
 def test_one_refused_position_does_not_stop_the_others(desk: Desk) -> None:
     """The others are closed while one is refused, and it is closed when the broker takes it."""
     desk.refuse("exit-0012", "margin")

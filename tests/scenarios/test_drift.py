@@ -74,6 +74,29 @@ def test_a_stop_whose_position_is_closed_by_hand_goes_within_five_seconds(
     assert desk.take() == ["cancel stop-0002"]
 
 
+@pytest.mark.parametrize("bought", [325, 650])
+def test_what_our_stop_has_bought_is_not_somebody_elses_while_the_trade_book_lags(
+    bought: int,
+) -> None:
+    """A stop fills unheard, in part or whole: its row and the position book show it, the trade book some
+    seconds later. Nobody else has closed it: the rest stays covered, and nothing is sold.
+    """
+    desk = held()
+    desk.snapshots = False
+    desk.tick(C260, 140.00)
+    desk.fill("stop-0002", bought, 140.00, heard=False)
+    for _ in range(4):
+        desk.advance(0.4)
+        desk.snapshot(untraded="stop-0002")
+    desk.snapshot()
+    desk.hear_fill("stop-0002")
+
+    position = desk.position(C260)
+    assert position is not None
+    assert (position.external_quantity, position.open_quantity) == (0, 650 - bought)
+    assert not any(line.startswith("place") for line in desk.take())
+
+
 def test_books_that_are_not_to_be_had_halt_entries_within_thirty_seconds() -> None:
     """What cannot be compared may differ: half a minute later nothing is sold, and it is said."""
     desk = held()

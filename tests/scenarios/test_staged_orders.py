@@ -29,6 +29,19 @@ def test_an_acknowledged_change_of_the_stop_is_not_proof(desk: Desk) -> None:
     assert desk.take().count("ask stop-0002") > 1
 
 
+def test_a_change_that_is_acknowledged_after_it_was_given_up_is_not_proof(desk: Desk) -> None:
+    """It waited for its turn, and the gateway for the broker: the answer of half a minute later says no
+    more than one that comes at once.
+    """
+    reach(desk, 99.95)
+    desk.snapshots = False
+    desk.advance(25)
+    desk.accept("stop-0002", Request.MODIFY)
+    desk.advance(1)
+
+    assert desk.placed(Purpose.EXIT) == []
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_the_order_book_proves_a_change_that_no_question_is_answered_for(
     desk: Desk, lost: bool

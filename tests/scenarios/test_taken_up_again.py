@@ -222,3 +222,40 @@ def test_no_stop_is_placed_for_a_short_that_the_books_do_not_show() -> None:
 
     assert not [line for line in desk.take() if line.startswith("place")]
     assert desk.engine.positions.flat
+
+
+@pytest.mark.parametrize("while_down", [False, True])
+def test_a_long_that_somebody_bought_long_after_our_close_is_not_sold_by_a_restart(
+    while_down: bool,
+) -> None:
+    """Our short was stopped out and the books were right ten minutes long; then a person buys as many."""
+    desk = Desk()
+    desk.short(C260)
+    desk.tick(C260, 140.00)
+    desk.fill("stop-0002", 650, 140.00)
+    desk.advance(600)
+    if not while_down:
+        desk.bought_elsewhere[C260] = 650
+        desk.advance(60)
+    desk.take()
+    desk.bought_elsewhere[C260] = 650
+    desk.restart()
+    desk.advance(20)
+
+    assert desk.take() == []
+    assert desk.engine.positions.entries_stopped_by is None
+
+
+def test_a_flip_while_the_bot_was_down_is_sold_after_the_restart() -> None:
+    """Bought by hand and by our stop as well while nobody looked: that long is our own, however late
+    it is seen.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.advance(60)
+    desk.bought_elsewhere[C260] = 650
+    desk.fill("stop-0002", 650, 140.00, heard=False)
+    desk.restart(after=600)
+    desk.advance(5)
+
+    assert "place correction-0003 SELL 650 C260 MARKET" in desk.take()

@@ -351,6 +351,59 @@ def test_the_stop_that_covers_stays_when_it_gets_its_right_name(desk: Desk) -> N
     assert not any(line == "cancel stop-0003" for line in desk.take())
 
 
+def two_lost_stops(desk: Desk) -> None:
+    """The stop in place of the first got no answer either; the books are read when a test says."""
+    desk.advance(3)
+    desk.lose("stop-0003")
+    desk.snapshots = False
+    desk.take()
+
+
+def test_a_lost_stop_stays_lost_when_what_it_was_taken_for_has_filled(desk: Desk) -> None:
+    """The row of the second is taken for the first and fills; then the second's own answer names it.
+    Where the first is, is as unknown as before: it is looked for, and cancelled when it turns up.
+    """
+    two_lost_stops(desk)
+    stop_arrives(desk, "stop-0003")
+    desk.engine.orders.adopt(desk.order("stop-0002"), "B0003")
+    desk.fill("stop-0003", 650, 140.00)
+    assert desk.state("stop-0002") is OrderState.FILLED
+    desk.accept("stop-0003", status=None)
+    desk.prove("stop-0003")
+    assert desk.state("stop-0002") is OrderState.UNKNOWN
+    assert desk.state("stop-0003") is OrderState.FILLED
+    stop_arrives(desk)
+    desk.take()
+    desk.snapshot()
+
+    assert desk.order("stop-0002").broker_order_id == "B0002"
+    assert "cancel stop-0002" in desk.take()
+    assert position(desk).exit_quantity == 650
+
+
+@pytest.mark.parametrize("over", ["stop-0002", "stop-0003"])
+def test_of_two_stops_taken_for_each_other_the_one_that_works_is_alive(
+    desk: Desk, over: str
+) -> None:
+    """Of two rows that were matched the wrong way round one has ended; when the late answer puts it
+    right, the other's stop is alive under its own name, and its state is asked for.
+    """
+    works = "stop-0003" if over == "stop-0002" else "stop-0002"
+    two_lost_stops(desk)
+    stop_arrives(desk)
+    stop_arrives(desk, "stop-0003")
+    desk.engine.orders.adopt(desk.order("stop-0002"), "B0003")
+    desk.engine.orders.adopt(desk.order("stop-0003"), "B0002")
+    desk.prove(over, BrokerStatus.CANCELLED)
+    assert desk.state(works) is OrderState.CANCELLED
+    desk.take()
+    desk.accept("stop-0003", status=None)
+
+    assert desk.order(works).live
+    assert desk.order(works).broker_order_id == f"B{works[-4:]}"
+    assert f"ask {works}" in desk.take()
+
+
 def test_an_exit_that_turns_up_when_its_short_is_closed_is_cancelled(desk: Desk) -> None:
     """The stop that covered meanwhile has bought it all: the exit is not chased to buy it again."""
     desk.advance(3)
