@@ -18,11 +18,6 @@ class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def opposite(self) -> Side:
-        """The side that undoes this one."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
 
 class OrderType(StrEnum):
     """Order types the product sends. SL-M is banned on NSE options and has no name here."""

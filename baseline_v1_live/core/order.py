@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from baseline_v1_live.core.messages import BrokerStatus, OrderType, Purpose, Request, Side
+from baseline_v1_live.core.messages import OrderType, Purpose, Request, Side
 from baseline_v1_live.core.order_states import (
     RESTING,
     TERMINAL,
@@ -83,7 +83,6 @@ class Order(msgspec.Struct, kw_only=True):
     query_due_ms: int | None = None
     queries: int = 0
     question_at_ms: int | None = None
-    claim: BrokerStatus | None = None
     absences: int = 0
     unseen: int = 0
 

@@ -88,7 +88,6 @@ class OrderNews(OrderRequests):
                 self.ask(order)
         elif event.request is Request.CANCEL and order.live:
             order.change = None
-            order.claim = BrokerStatus.CANCELLED
             self._meet(order, OrderInput.SEEN_OVER)
             self.ask(order)
         if order.cancel_wanted:
@@ -162,7 +161,6 @@ class OrderNews(OrderRequests):
             self._meet(order, self._seen(order, event.status))
         elif order.live:
             # Complete, cancelled or rejected: a claim, until an answer joins it with the fills.
-            order.claim = event.status
             order.message = event.message or order.message
             self._meet(order, OrderInput.SEEN_OVER)
             if order.query_due_ms is None:

@@ -195,8 +195,10 @@ class Reconciler:
         waiting = any(order.unanswered for order in self.orders.live(symbol))
         traded = symbol in self.orders.contracts and not waiting
         if traded or self.positions.held(symbol) is not None:
-            self._strange_ms = self.orders.now_ms
-            self.ask("an order of somebody else", afresh=True)
+            now = self._strange_ms = self.orders.now_ms
+            # Whoever trades without end must not have the books read without end.
+            if now >= (self._last_asked_ms or 0) + self.rules.reconcile_doubt_ms:
+                self.ask("an order of somebody else", afresh=True)
 
     def on_snapshot(self, snapshot: SnapshotTaken) -> None:
         """Compare a complete snapshot with our beliefs and resolve every finding."""

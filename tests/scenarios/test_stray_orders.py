@@ -12,6 +12,7 @@ from baseline_v1_live.core.messages import (
     OrderUpdated,
     Purpose,
     Side,
+    TakeSnapshot,
 )
 from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.rules import Rules
@@ -332,3 +333,18 @@ def test_somebody_elses_order_where_we_hold_something_has_the_books_read_at_once
     desk.advance(2)
 
     assert "cancel stop-0002" in desk.take()
+
+
+def test_whoever_trades_all_the_time_does_not_have_the_books_read_all_the_time() -> None:
+    """Ten trades of somebody else in a second, in a contract that we hold: the books are read once a
+    second, because the gateway answers only so many questions.
+    """
+    desk = short_desk()
+    read = len(desk.of(TakeSnapshot))
+    for number in range(50):
+        desk.feed(
+            OrderUpdated(broker_order_id=f"H{number}", symbol=C260, status=BrokerStatus.COMPLETE)
+        )
+        desk.advance(0.1)
+
+    assert 4 <= len(desk.of(TakeSnapshot)) - read <= 6
