@@ -189,7 +189,7 @@ class News:
         if call.endpoint == "tradebook" and asked_ms != self._snapshot_ms:
             self._trade_book_read(self._reach.told_right("tradebook", asked_ms))
         if not can_be_read(call, served):
-            if symbol and not call.refused:
+            if symbol and not call.refused and call.endpoint != "tradebook":
                 about = str(asked(call).get("orderid") or _FIRST_LOOK)
                 self._untold[symbol][about] = self._now_ms()
             return

@@ -54,6 +54,11 @@ class Reach:
         self.bot_down_ms = self._unanswered_ms = 0
         self._world, self._chaos = world, chaos
         self._pending: dict[Call, int] = {}
+        # Trade books that were asked for behind an order's status, the order's symbol, and of what the
+        # newest status was, and when.
+        self._behind: dict[Call, str] = {}
+        self._status_of = ("", 0)
+        self._snapshot_ms = 0
         self._reserved: list[Reserved] = []
         self._books_bad = False
         self._books_back_ms = self._books_tried_ms = 0
@@ -64,6 +69,8 @@ class Reach:
 
     def symbol_of(self, call: Call) -> str:
         """The symbol that a call is about, empty when it is about none."""
+        if call in self._behind:
+            return self._behind[call]
         if call.endpoint not in ORDERS and call.endpoint != "orderstatus":
             return ""
         body = asked(call)
@@ -77,8 +84,15 @@ class Reach:
     def sent(self, call: Call) -> None:
         """A request leaves now."""
         self._pending[call] = self._world.now_ms
+        if call.endpoint == "orderstatus":
+            self._status_of = (self.symbol_of(call), self._world.now_ms)
         if call.endpoint == "placeorder" and asked(call).get("pricetype") in ("MARKET", "LIMIT"):
             self._reserved.append(self._reserved_by(call, self._world.now_ms))
+        elif call.endpoint == "orderbook":
+            self._snapshot_ms = self._world.now_ms  # Its other books are asked for just behind it.
+        elif call.endpoint == "tradebook" and self._snapshot_ms < self._world.now_ms:
+            if self._status_of[1] == self._world.now_ms:
+                self._behind[call] = self._status_of[0]
         elif call.endpoint in ("modifyorder", "cancelorder"):
             self.tried_ms[str(asked(call).get("orderid"))] = self._world.now_ms
 
@@ -91,6 +105,8 @@ class Reach:
         if call.endpoint == "placeorder" and (call.refused or _settles(call, served)):
             mine = self._reserved_by(call, sent_ms)
             self._reserved = [one for one in self._reserved if one != mine]
+        if call.endpoint == "orderstatus":
+            self._status_of = (self.symbol_of(call), now)
         if call.endpoint in BOOKS:
             right_ms = self._chaos.books_ok_ms.get(call.endpoint, -1)
             self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
@@ -104,6 +120,7 @@ class Reach:
             self.gateway_bad_ms = now
         elif not can_be_read(call, served) or now - sent_ms > SLOW_MS:
             self._spoil(call, now)
+        self._behind.pop(call, None)
 
     def stored(self, steps: Sequence[Step]) -> None:
         """Of no interest here."""
@@ -111,6 +128,7 @@ class Reach:
     def process_ended(self) -> None:
         """What was on its way has nobody who waits for it."""
         self._pending.clear()
+        self._behind.clear()
         self.bot_down_ms = self._world.now_ms
 
     # ------------------------------------------------------------ asking
@@ -197,9 +215,7 @@ class Reach:
         )
 
     def _concerns(self, call: Call, symbol: str, *, books: bool) -> bool:
-        if call.endpoint in BOOKS:
-            return books
-        return self.symbol_of(call) == symbol
+        return (books and call.endpoint in BOOKS) or self.symbol_of(call) == symbol
 
     def _hear_book(self, endpoint: str, good: bool, sent_ms: int, now: int) -> None:
         """The books are to be had again when all three, asked for together, were right."""

@@ -503,6 +503,28 @@ def test_a_question_proves_an_end_by_two_trade_books(right: int, said: bool) -> 
     assert (Cover.COVERED in played(story)) is said
 
 
+@pytest.mark.parametrize(("behind", "said"), [(True, False), (False, True)])
+def test_a_trade_book_behind_an_orders_status_is_part_of_that_question(
+    behind: bool, said: bool
+) -> None:
+    """It gets no answer, so what became of the order is not known; any other trade book says nothing of
+    an order that the stream has told of.
+    """
+
+    async def story(scene: Scene) -> None:
+        entry = scene.entry()
+        scene.fill(entry)
+        scene.tell(entry)
+        for _ in range(10):
+            if behind:
+                scene.answer(scene.send("orderstatus", orderid=entry.orderid))
+            book = scene.send("tradebook")
+            await scene.wait(1)
+            scene.checker.ended(book, None)
+
+    assert (Cover.COVERED in played(story)) is said
+
+
 def test_books_that_cannot_be_read_excuse_until_they_can() -> None:
     """Five seconds after the first right ones it is said."""
 
