@@ -44,8 +44,8 @@ BUGS = (
         edits=(
             Edit(
                 "core/order_news.py",
-                "BrokerStatus.CANCELLED\n            self._meet(order, OrderInput.SEEN_OVER)",
-                "BrokerStatus.CANCELLED\n            self._meet(order, OrderInput.PROVEN_CANCELLED)",
+                "order.change = None\n            self._meet(order, OrderInput.SEEN_OVER)",
+                "order.change = None\n            self._meet(order, OrderInput.PROVEN_CANCELLED)",
             ),
         ),
         tests=(
