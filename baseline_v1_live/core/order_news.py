@@ -112,9 +112,7 @@ class OrderNews(OrderRequests):
         if event.request is Request.QUERY or not order.live:
             return
         # The order may be refused a change because it is over: its true state is asked for.
-        order.change = None
-        order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
-        self._touch(order)
+        self._fail_change(order, counts=event.sent)
         if event.sent:
             self.ask(order)
 
@@ -307,8 +305,7 @@ class OrderNews(OrderRequests):
         if change.request is Request.MODIFY and shown == wanted:
             self._apply_change(order, change)
         else:
-            order.change = None
-            order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+            self._fail_change(order, counts=True)
 
 
 def _terms_told(event: OrderUpdated | Filled) -> Terms | None:

@@ -103,6 +103,7 @@ class OrderRequests(OrderBook):
         if change.request is not Request.MODIFY:
             return
         order.change = None
+        order.changes_failed = 0
         if order.purpose is Purpose.STOP and change.quantity < order.quantity and not change.lost:
             # What is bought in its stead must not meet a stop that is still the old size.
             order.shrunk_to = change.quantity
@@ -114,6 +115,17 @@ class OrderRequests(OrderBook):
         self._touch(order)
         if order.live and order.filled_quantity >= order.quantity:
             self._meet(order, OrderInput.FILLED_ALL)
+
+    def _fail_change(self, order: Order, *, counts: bool) -> None:
+        """A change was not done; ``counts`` where it reached the gateway. The steps of a chase have a
+        count of their own.
+        """
+        change, order.change = order.change, None
+        order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+        if change is not None and change.request is Request.MODIFY and counts:
+            asked = (change.quantity, change.trigger_price_paise)
+            order.changes_failed += asked != (order.quantity, order.trigger_price_paise)
+        self._touch(order)
 
     def _answer_ask(self, order: Order) -> None:
         """The order was asked for and it lives: a wanted cancel may go out, and its size is known."""
