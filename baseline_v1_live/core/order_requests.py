@@ -17,7 +17,7 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.order import Change, Order
 from baseline_v1_live.core.order_book import OrderBook, Prices
-from baseline_v1_live.core.order_states import OrderInput
+from baseline_v1_live.core.order_states import OrderInput, OrderState
 from baseline_v1_live.core.risk import chase_limit
 from baseline_v1_live.core.rules import Rules
 
@@ -173,7 +173,7 @@ class OrderRequests(OrderBook):
         if not order.resting or order.change or not order.remaining:
             return None
         if order.purpose is Purpose.STOP:
-            since = order.triggered_at_ms
+            since = None if self._still_waits(order) else order.triggered_at_ms
         elif order.purpose is Purpose.ENTRY:
             since = None
         else:
@@ -186,6 +186,17 @@ class OrderRequests(OrderBook):
             # It has most likely filled, and the answer that says so is on its way.
             due = max(due, order.question_at_ms + self.rules.cancel_retry_ms)
         return due
+
+    def _still_waits(self, order: Order) -> bool:
+        """Whether a stop has not triggered, although its trigger was seen to trade: the broker says that
+        it waits, and at a price on the near side it would have filled. The print was a bad one, or
+        came before the stop did.
+        """
+        return (
+            order.state is OrderState.TRIGGER_PENDING
+            and not order.filled_quantity
+            and not self.prices.reached(order.symbol, order.side, order.trigger_price_paise)
+        )
 
     def _chase(self, order: Order) -> None:
         """Re-price an exit that rests, a step further each time; after the last, replace it."""
