@@ -190,7 +190,7 @@ class OrderNews(OrderRequests):
             if traded and order.triggered_at_ms is None:
                 order.triggered_at_ms = self.now_ms
                 self._touch(order)
-            elif order.triggered_at_ms is not None and self._still_waits(order):
+            elif order.triggered_at_ms is not None and self.still_waits(order):
                 # Where it waits after all, its chase begins when the trigger trades once more.
                 order.chase_due_ms = self.now_ms + self.rules.chase_after_ms
 

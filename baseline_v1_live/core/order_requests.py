@@ -173,7 +173,7 @@ class OrderRequests(OrderBook):
         if not order.resting or order.change or not order.remaining:
             return None
         if order.purpose is Purpose.STOP:
-            since = None if self._still_waits(order) else order.triggered_at_ms
+            since = None if self.still_waits(order) else order.triggered_at_ms
         elif order.purpose is Purpose.ENTRY:
             since = None
         else:
@@ -187,7 +187,7 @@ class OrderRequests(OrderBook):
             due = max(due, order.question_at_ms + self.rules.cancel_retry_ms)
         return due
 
-    def _still_waits(self, order: Order) -> bool:
+    def still_waits(self, order: Order) -> bool:
         """Whether a stop has not triggered, although its trigger was seen to trade: the broker says that
         it waits, and at a price on the near side it would have filled. The print was a bad one, or
         came before the stop did.

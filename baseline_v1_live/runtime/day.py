@@ -282,9 +282,11 @@ class LiveDay:
         return self.engine.entries_proven_over and not in_flight and not self.uncovered()
 
     def uncovered(self) -> list[str]:
-        """Symbols of open positions that no stop at the broker covers whole, and no exit closes."""
-        bare = (Cover.NAKED, Cover.PARTLY, Cover.SENT)
-        return [view.symbol for view in self.positions() if view.cover in bare]
+        """Symbols of open positions that no resting stop covers whole. A triggered stop and an exit on
+        its way are no cover for a process that ends: nobody chases them any more.
+        """
+        safe = (Cover.RESTING, Cover.FLAT)
+        return [view.symbol for view in self.positions() if view.cover not in safe]
 
     async def flatten(self, timeout_s: float) -> bool:
         """Close everything; whether the broker showed zero within so many real seconds."""
