@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from baseline_v1_live.core.messages import Level, Request
+from baseline_v1_live.core.rules import Rules
 from tests.harness import Desk
-from tests.harness_market import C260
+from tests.harness_market import C260, later_swing
 
 
 @pytest.fixture
@@ -67,3 +68,36 @@ def test_changes_that_never_left_are_no_refusals(desk: Desk) -> None:
         assert desk.take() == ["modify stop-0002 650 SL 140.00/143.00"]
         desk.refuse("stop-0002", "gateway is down", Request.MODIFY, sent=False)
         desk.advance(2)
+
+
+def moving() -> Desk:
+    """An entry rests at 129.95, and a newer swing low of 132 asks it to move to 131.95."""
+    desk = Desk(rules=Rules(lots_max=5))
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.take()
+    desk.minutes(C260, later_swing(132.00))
+    return desk
+
+
+def test_an_entry_whose_move_was_refused_is_moved_again() -> None:
+    """Left at the old low it would sell without a break, or be left behind by one."""
+    desk = moving()
+
+    assert refused_changes(desk, 2.5) == ["modify entry-0001 325 SL 131.95/128.95"] * 2
+    desk.advance(2)
+    desk.modified("entry-0001")
+    assert desk.entry(C260).trigger_price_paise == 131_95
+    desk.take()
+    desk.advance(5)
+    assert desk.take() == []
+
+
+def test_an_entry_that_cannot_be_moved_is_cancelled_and_placed_anew() -> None:
+    """Three refusals, then it goes; at the newer swing's prices another one comes."""
+    desk = moving()
+
+    sent = refused_changes(desk, 7)
+    assert sent == [*["modify entry-0001 325 SL 131.95/128.95"] * 3, "cancel entry-0001"]
+    desk.cancelled("entry-0001")
+    assert desk.take()[-1] == "place entry-0002 SELL 325 C260 SL 131.95/128.95"
