@@ -57,6 +57,9 @@ class DayHooks(Protocol):
     def check_clock(self) -> Check:
         """Our clock against the gateway's, by its newest answers."""
 
+    def catch_up(self) -> int:
+        """Put our clock on where the machine has slept; by how many milliseconds, 0 where it has not."""
+
     def flush(self) -> None:
         """Give to the operating system what recorders hold back."""
 
@@ -193,6 +196,7 @@ class LiveDay:
         if minute == self._minute:
             return
         self._minute = minute
+        self._catch_up()
         self._look_at_clock()
         if not self.closed:
             self.driver.notice(Level.LOG, "HEARTBEAT", heartbeat(self.status()))
@@ -208,6 +212,18 @@ class LiveDay:
             return
         self._killed = True
         self.driver.say("kill", "the kill switch file")
+
+    def _catch_up(self) -> None:
+        by_ms = self._hooks.catch_up() if self._clock.real else 0
+        if by_ms:
+            self.driver.notice(
+                Level.CRITICAL,
+                "CLOCK",
+                f"the machine stood still for {by_ms // 1000} s; the bot's clock is put on by that",
+                "slept",
+            )
+            # A deadline, such as the square-off's, may have passed meanwhile.
+            self.driver.hear(TimerDue())
 
     def _look_at_clock(self) -> None:
         """Our time and the gateway's, or the machine's, have parted: deadlines cannot be trusted."""
