@@ -42,7 +42,8 @@ class Order(msgspec.Struct, kw_only=True):
     snapshots past the gateway's horizon without a trace of it, of a stop or exit ``unseen`` those
     from the first seconds on.
     ``question_at_ms`` is since when the order is asked for without an answer.
-    ``changes_failed`` counts the changes of its quantity or trigger in a row that were refused, or lost.
+    ``changes_failed`` counts the cancels, and the changes of its quantity or trigger, that were refused
+    or lost in a row.
     ``shrunk_to`` is the smaller quantity that a stop was modified to, until an answer shows it.
     ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
     entry rests, so that protecting a fill needs nothing else.

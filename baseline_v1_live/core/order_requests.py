@@ -122,10 +122,24 @@ class OrderRequests(OrderBook):
         """
         change, order.change = order.change, None
         order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
-        if change is not None and change.request is Request.MODIFY and counts:
+        if change is not None and counts:
             asked = (change.quantity, change.trigger_price_paise)
-            order.changes_failed += asked != (order.quantity, order.trigger_price_paise)
+            cancel = change.request is Request.CANCEL
+            order.changes_failed += cancel or asked != (order.quantity, order.trigger_price_paise)
+            if cancel and order.changes_failed % self.rules.exit_tries == 0:
+                self._say_stuck(order)
         self._touch(order)
+
+    def _say_stuck(self, order: Order) -> None:
+        """What waits for the end of an order may wait for ever: somebody has to look."""
+        self.say(
+            Level.CRITICAL,
+            "ORDER",
+            f"{order.symbol}: {order.purpose} {order.order_id} cannot be cancelled "
+            f"({order.message or 'no answer'}), and is tried on and on; nothing replaces or closes "
+            "beside it. Cancel it on the broker's own page",
+            f"cancel_stuck:{order.order_id}",
+        )
 
     def _answer_ask(self, order: Order) -> None:
         """The order was asked for and it lives: a wanted cancel may go out, and its size is known."""

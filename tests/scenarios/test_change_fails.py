@@ -101,3 +101,21 @@ def test_an_entry_that_cannot_be_moved_is_cancelled_and_placed_anew() -> None:
     assert sent == [*["modify entry-0001 325 SL 131.95/128.95"] * 3, "cancel entry-0001"]
     desk.cancelled("entry-0001")
     assert desk.take()[-1] == "place entry-0002 SELL 325 C260 SL 131.95/128.95"
+
+
+def test_a_stop_that_cannot_be_cancelled_is_an_alarm() -> None:
+    """The exit waits for its end, so somebody has to be told long before the hard cut; and again."""
+    desk = Desk()
+    desk.short(C260)
+    desk.say("kill")
+
+    def alarms() -> int:
+        return sum("cannot be cancelled" in text for text in desk.said("ORDER", Level.CRITICAL))
+
+    for count in range(1, 7):
+        desk.refuse("stop-0002", "not allowed now", Request.CANCEL)
+        desk.prove("stop-0002")
+        assert alarms() == count // 3
+        desk.advance(2)
+    desk.cancelled("stop-0002")
+    assert desk.take()[-1] == "place exit-0003 BUY 650 C260 MARKET"
