@@ -45,7 +45,7 @@ from baseline_v1_live.core.order_states import OrderState
 from baseline_v1_live.core.session import Session, at_ist
 from baseline_v1_live.live_machine import Machine, Queue
 from baseline_v1_live.runtime.checks import Check
-from baseline_v1_live.runtime.checks_time import Dated, check_clock
+from baseline_v1_live.runtime.checks_time import Dated, check_clock, slept_ms
 from baseline_v1_live.runtime.clock import Clock
 from baseline_v1_live.runtime.console import ConsoleNotifier
 from baseline_v1_live.runtime.day import LiveDay
@@ -319,6 +319,15 @@ class Wiring:
     def check_clock(self) -> Check:
         """Our clock against the gateway's, by its newest answers."""
         return check_clock(self._dated)
+
+    def catch_up(self) -> int:
+        """Put our clock on where the machine has slept; by how many milliseconds, 0 where it has not."""
+        clock = self._clock
+        by_ms = slept_ms(self._dated, clock.now_ms(), clock.off_by_ms())
+        if by_ms:
+            clock.go_by(by_ms)
+            self._dated.clear()  # What was answered before is dated by the clock of before.
+        return by_ms
 
     def observe(self, exchanged: Exchanged) -> None:
         """Remember when the gateway said that it answered."""

@@ -221,9 +221,24 @@ class PositionTracker(PositionBook):
         if stop.triggered_at_ms is not None:
             self._cancel_all(position, Purpose.ENTRY, STOP_LOSS)
         if stop.remaining != target and not stop.change:
-            self.orders.modify(stop, quantity=stop.filled_quantity + target)
+            self._resize_stop(stop, target)
         settled = not any(s.change or s.shrunk_to is not None for s in stops)
         return settled and sum(s.remaining for s in stops) <= target
+
+    def _resize_stop(self, stop: Order, target: int) -> None:
+        """One that waits for its trigger and that the broker does not resize is replaced by another."""
+        stuck = stop.changes_failed >= self.rules.exit_tries and stop.triggered_at_ms is None
+        if not stuck:
+            self.orders.modify(stop, quantity=stop.filled_quantity + target)
+        elif not stop.cancel_wanted:
+            self.orders.say(
+                Level.CRITICAL,
+                "ORDER",
+                f"{stop.symbol}: the stop of {stop.remaining} could not be changed to {target} "
+                f"({stop.message or 'no reason given'}); it is replaced",
+                f"stop_stuck:{stop.symbol}",
+            )
+            self.orders.cancel(stop, "cannot be resized")
 
     def _place_stop(self, position: Position, quantity: int) -> None:
         now = self.orders.now_ms

@@ -36,6 +36,7 @@ SPENT = "spent"
 CHURN = "churn_breaker"
 REFUSED_BY_BROKER = "refused_by_broker"
 SWITCH = "switch"
+CHANGE_FAILED = "change_failed"
 STOPPING = "stopping"
 NOT_SENT = "not_sent"
 
@@ -322,6 +323,9 @@ class EntryDesk:
             return
         self._take_newer_swing(working)
         candidate = working.candidate
+        if order.changes_failed >= self.rules.exit_tries:
+            self._cancel(working, CHANGE_FAILED)
+            return
         # The break is the entry, never a reason to cancel: a swing that broke above the order's own
         # trigger leaves the order to its trigger. One that broke at it, unseen, is spent.
         spent = candidate.spent and candidate.trigger_paise <= order.trigger_price_paise
@@ -352,10 +356,14 @@ class EntryDesk:
         """Same symbol, newer swing: the order moves to it, by modify when the trigger moves enough."""
         order = working.order
         newer = self.market.symbols[order.symbol].candidate
-        if newer is None or newer is working.candidate or newer.spent or newer.stage_two():
+        if newer is None or newer.spent or newer.stage_two():
             return
-        moved = abs(newer.trigger_paise - order.trigger_price_paise)
-        if moved >= self.rules.modify_threshold_paise:
+        far = abs(newer.trigger_paise - order.trigger_price_paise) >= (
+            self.rules.modify_threshold_paise
+        )
+        if newer is working.candidate and (order.change or not far):
+            return  # Where its change was refused or got lost, it is asked for once more.
+        if far:
             quantity = self._size(newer)
             if not self.margin.known_enough(order.symbol, quantity):
                 quantity = min(quantity, order.quantity)
@@ -373,6 +381,8 @@ class EntryDesk:
             )
             order.reason = newer.describe()
         old = working.candidate
+        if old is newer:
+            return
         working.candidate = newer
         newer.ordered = True
         self.market.let_go(old)

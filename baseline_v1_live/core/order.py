@@ -42,6 +42,8 @@ class Order(msgspec.Struct, kw_only=True):
     snapshots past the gateway's horizon without a trace of it, of a stop or exit ``unseen`` those
     from the first seconds on.
     ``question_at_ms`` is since when the order is asked for without an answer.
+    ``changes_failed`` counts the cancels, and the changes of its quantity or trigger, that were refused
+    or lost in a row.
     ``shrunk_to`` is the smaller quantity that a stop was modified to, until an answer shows it.
     ``protect_trigger_paise`` is where an entry's position will be stopped, kept up to date while the
     entry rests, so that protecting a fill needs nothing else.
@@ -75,6 +77,7 @@ class Order(msgspec.Struct, kw_only=True):
 
     change: Change | None = None
     change_retry_at_ms: int = 0
+    changes_failed: int = 0
     cancel_wanted: bool = False
     cancel_reason: str = ""
     ask_before_cancel: bool = False

@@ -111,9 +111,7 @@ class OrderNews(OrderRequests):
         if event.request is Request.QUERY or not order.live:
             return
         # The order may be refused a change because it is over: its true state is asked for.
-        order.change = None
-        order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
-        self._touch(order)
+        self._fail_change(order, counts=event.sent)
         if event.sent:
             self.ask(order)
 
@@ -181,17 +179,18 @@ class OrderNews(OrderRequests):
     def on_tick(self, symbol: str, ltp_paise: int) -> None:
         """Remember that a live stop-limit order's trigger has traded, its placement answered or not."""
         for order in self.live(symbol):
-            if (
-                order.order_type is OrderType.SL
-                and order.triggered_at_ms is None
-                and (
-                    ltp_paise >= order.trigger_price_paise
-                    if order.side is Side.BUY
-                    else ltp_paise <= order.trigger_price_paise
-                )
-            ):
+            if order.order_type is not OrderType.SL:
+                continue
+            if order.side is Side.BUY:
+                traded = ltp_paise >= order.trigger_price_paise
+            else:
+                traded = ltp_paise <= order.trigger_price_paise
+            if traded and order.triggered_at_ms is None:
                 order.triggered_at_ms = self.now_ms
                 self._touch(order)
+            elif order.triggered_at_ms is not None and self.still_waits(order):
+                # Where it waits after all, its chase begins when the trigger trades once more.
+                order.chase_due_ms = self.now_ms + self.rules.chase_after_ms
 
     def told_of(self) -> list[Order]:
         """Orders without a name of which the stream may have told since they were placed: it has told
@@ -305,8 +304,7 @@ class OrderNews(OrderRequests):
         if change.request is Request.MODIFY and shown == wanted:
             self._apply_change(order, change)
         else:
-            order.change = None
-            order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+            self._fail_change(order, counts=True)
 
 
 def _terms_told(event: OrderUpdated | Filled) -> Terms | None:

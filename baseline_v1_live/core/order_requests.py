@@ -17,7 +17,7 @@ from baseline_v1_live.core.messages import (
 )
 from baseline_v1_live.core.order import Change, Order
 from baseline_v1_live.core.order_book import OrderBook, Prices
-from baseline_v1_live.core.order_states import OrderInput
+from baseline_v1_live.core.order_states import OrderInput, OrderState
 from baseline_v1_live.core.risk import chase_limit
 from baseline_v1_live.core.rules import Rules
 
@@ -103,6 +103,7 @@ class OrderRequests(OrderBook):
         if change.request is not Request.MODIFY:
             return
         order.change = None
+        order.changes_failed = 0
         if order.purpose is Purpose.STOP and change.quantity < order.quantity and not change.lost:
             # What is bought in its stead must not meet a stop that is still the old size.
             order.shrunk_to = change.quantity
@@ -114,6 +115,31 @@ class OrderRequests(OrderBook):
         self._touch(order)
         if order.live and order.filled_quantity >= order.quantity:
             self._meet(order, OrderInput.FILLED_ALL)
+
+    def _fail_change(self, order: Order, *, counts: bool) -> None:
+        """A change was not done; ``counts`` where it reached the gateway. The steps of a chase have a
+        count of their own.
+        """
+        change, order.change = order.change, None
+        order.change_retry_at_ms = self.now_ms + self.rules.cancel_retry_ms
+        if change is not None and counts:
+            asked = (change.quantity, change.trigger_price_paise)
+            cancel = change.request is Request.CANCEL
+            order.changes_failed += cancel or asked != (order.quantity, order.trigger_price_paise)
+            if cancel and order.changes_failed % self.rules.exit_tries == 0:
+                self._say_stuck(order)
+        self._touch(order)
+
+    def _say_stuck(self, order: Order) -> None:
+        """What waits for the end of an order may wait for ever: somebody has to look."""
+        self.say(
+            Level.CRITICAL,
+            "ORDER",
+            f"{order.symbol}: {order.purpose} {order.order_id} cannot be cancelled "
+            f"({order.message or 'no answer'}), and is tried on and on; nothing replaces or closes "
+            "beside it. Cancel it on the broker's own page",
+            f"cancel_stuck:{order.order_id}",
+        )
 
     def _answer_ask(self, order: Order) -> None:
         """The order was asked for and it lives: a wanted cancel may go out, and its size is known."""
@@ -161,7 +187,7 @@ class OrderRequests(OrderBook):
         if not order.resting or order.change or not order.remaining:
             return None
         if order.purpose is Purpose.STOP:
-            since = order.triggered_at_ms
+            since = None if self.still_waits(order) else order.triggered_at_ms
         elif order.purpose is Purpose.ENTRY:
             since = None
         else:
@@ -174,6 +200,17 @@ class OrderRequests(OrderBook):
             # It has most likely filled, and the answer that says so is on its way.
             due = max(due, order.question_at_ms + self.rules.cancel_retry_ms)
         return due
+
+    def still_waits(self, order: Order) -> bool:
+        """Whether a stop has not triggered, although its trigger was seen to trade: the broker says that
+        it waits, and at a price on the near side it would have filled. The print was a bad one, or
+        came before the stop did.
+        """
+        return (
+            order.state is OrderState.TRIGGER_PENDING
+            and not order.filled_quantity
+            and not self.prices.reached(order.symbol, order.side, order.trigger_price_paise)
+        )
 
     def _chase(self, order: Order) -> None:
         """Re-price an exit that rests, a step further each time; after the last, replace it."""

@@ -53,6 +53,7 @@ _WORDS = {
     "refused_by_broker": "Refused by the broker",
     "order_unknown": "An order's outcome is unknown",
     "data_dead": "No price for too long",
+    "change_failed": "Could not be changed",
     "STOP_LOSS": "Stop loss",
     "FIXED_TARGET": "Own target reached",
     "OVER_RISK": "Risk above R after the fill",

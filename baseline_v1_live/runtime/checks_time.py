@@ -72,6 +72,16 @@ def clock_to_go_by(answers: Iterable[Dated], now_ms: int, close_ms: int | None) 
     return -off_ms if off_ms < 0 or over_by_ours_only else 0
 
 
+def slept_ms(answers: Iterable[Dated], now_ms: int, machine_ahead_ms: int) -> int:
+    """By how many milliseconds to put our clock on during a day: the machine slept, and ours with it.
+
+    Only where the machine's own time, so far ahead of ours, and the gateway's both say that it is later
+    by a minute or more; one of them alone may have been set wrong.
+    """
+    by_ms = min(clock_to_go_by(answers, now_ms, None), machine_ahead_ms)
+    return by_ms if by_ms >= _FAR_OFF_MS else 0
+
+
 def _off_between_ms(answers: Iterable[Dated]) -> tuple[int, int] | None:
     bounds = [
         (a.received_ms - a.took_ms - a.date_ms - 999, a.received_ms - a.date_ms) for a in answers

@@ -57,6 +57,9 @@ class DayHooks(Protocol):
     def check_clock(self) -> Check:
         """Our clock against the gateway's, by its newest answers."""
 
+    def catch_up(self) -> int:
+        """Put our clock on where the machine has slept; by how many milliseconds, 0 where it has not."""
+
     def flush(self) -> None:
         """Give to the operating system what recorders hold back."""
 
@@ -193,6 +196,7 @@ class LiveDay:
         if minute == self._minute:
             return
         self._minute = minute
+        self._catch_up()
         self._look_at_clock()
         if not self.closed:
             self.driver.notice(Level.LOG, "HEARTBEAT", heartbeat(self.status()))
@@ -208,6 +212,18 @@ class LiveDay:
             return
         self._killed = True
         self.driver.say("kill", "the kill switch file")
+
+    def _catch_up(self) -> None:
+        by_ms = self._hooks.catch_up() if self._clock.real else 0
+        if by_ms:
+            self.driver.notice(
+                Level.CRITICAL,
+                "CLOCK",
+                f"the machine stood still for {by_ms // 1000} s; the bot's clock is put on by that",
+                "slept",
+            )
+            # A deadline, such as the square-off's, may have passed meanwhile.
+            self.driver.hear(TimerDue())
 
     def _look_at_clock(self) -> None:
         """Our time and the gateway's, or the machine's, have parted: deadlines cannot be trusted."""
@@ -282,9 +298,11 @@ class LiveDay:
         return self.engine.entries_proven_over and not in_flight and not self.uncovered()
 
     def uncovered(self) -> list[str]:
-        """Symbols of open positions that no stop at the broker covers whole, and no exit closes."""
-        bare = (Cover.NAKED, Cover.PARTLY, Cover.SENT)
-        return [view.symbol for view in self.positions() if view.cover in bare]
+        """Symbols of open positions that no resting stop covers whole. A triggered stop and an exit on
+        its way are no cover for a process that ends: nobody chases them any more.
+        """
+        safe = (Cover.RESTING, Cover.FLAT)
+        return [view.symbol for view in self.positions() if view.cover not in safe]
 
     async def flatten(self, timeout_s: float) -> bool:
         """Close everything; whether the broker showed zero within so many real seconds."""

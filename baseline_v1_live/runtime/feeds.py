@@ -83,6 +83,9 @@ class Feeds:
     def on_tick(self, name: str, tick: Tick) -> bool:
         """A tick of one feed; only the active one's are used. True when this one was."""
         now_ms = self._clock.now_ms()
+        if name != self._judge.active and self._judge.silent:
+            # Whether its ticks are good again shows only when they are used, and nobody else has any.
+            self._nonsense_since.pop(name, None)
         nonsense = now_ms - self._nonsense_since.get(name, now_ms) >= self._silent_ms
         # A feed that has sent only what cannot be believed for so long is as good as silent.
         used = name == self._judge.active if nonsense else self._judge.on_tick(name, now_ms)

@@ -85,7 +85,7 @@ BUGS = (
         edits=(
             Edit(
                 "core/order_requests.py",
-                "            since = order.triggered_at_ms\n",
+                "            since = None if self.still_waits(order) else order.triggered_at_ms\n",
                 "            since = None\n",
             ),
         ),

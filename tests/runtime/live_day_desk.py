@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -106,6 +106,7 @@ class Hooks:
     def __init__(self) -> None:
         self.mode: str | Exception | None = None
         self.clock = OK
+        self.slept: Callable[[], int] = lambda: 0
         self.mode_looks = 0
         self.flushes = 0
 
@@ -117,6 +118,9 @@ class Hooks:
 
     def check_clock(self) -> Check:
         return self.clock
+
+    def catch_up(self) -> int:
+        return self.slept()
 
     def flush(self) -> None:
         self.flushes += 1

@@ -13,6 +13,7 @@ from baseline_v1_live.runtime.checks_time import (
     check_cutoff,
     check_expiry_day,
     clock_to_go_by,
+    slept_ms,
     usual_expiry,
 )
 
@@ -84,6 +85,26 @@ def test_the_later_of_two_clocks_counts_and_a_session_ends_by_both(
 
     assert by == 0 if by_ms == 0 else abs(by - by_ms) <= bounds_ms
     assert clock_to_go_by([], ours_ms, CLOSE_MS) == 0
+
+
+def test_a_machine_that_slept_is_told_by_its_own_time_and_the_gateways() -> None:
+    """Answers of before and after the sleep, and the time that the machine woke up to, say the same."""
+    before = Dated(date_ms=NOON_MS, received_ms=NOON_MS + 100, took_ms=100)
+    now_ms = NOON_MS + 5_000
+    after = Dated(date_ms=now_ms + 600_000, received_ms=now_ms, took_ms=100)
+
+    assert 598_000 <= slept_ms([before, after], now_ms, 600_000) <= 600_000
+
+
+@pytest.mark.parametrize(
+    ("theirs_ms", "machine_ahead_ms"),
+    [(0, 600_000), (600_000, 0), (600_000, -600_000), (-600_000, 600_000), (50_000, 50_000)],
+)
+def test_one_clock_alone_shows_no_sleep(theirs_ms: int, machine_ahead_ms: int) -> None:
+    """Somebody may have set it; and what is less than a minute is NTP's matter."""
+    answer = Dated(date_ms=NOON_MS + theirs_ms, received_ms=NOON_MS, took_ms=0)
+
+    assert slept_ms([answer], NOON_MS, machine_ahead_ms) == 0
 
 
 # ---------------------------------------------------------------- the square-off

@@ -14,7 +14,7 @@ from baseline_v1_live.core.messages import (
     Started,
     TimerDue,
 )
-from baseline_v1_live.core.session import SECOND_MS, ist_date
+from baseline_v1_live.core.session import MINUTE_MS, SECOND_MS, ist_date
 from baseline_v1_live.runtime import day as day_module
 from baseline_v1_live.runtime.clock import wall_ms
 from tests.harness_market import DATE, at
@@ -258,6 +258,27 @@ def test_a_clock_that_parts_from_the_gateways_blocks_until_they_agree(tmp_path: 
             made.clock.off_ms = 2_000  # type: ignore[union-attr]
             await made.at("10:06:00")
             assert causes() == [blocked, allowed, blocked, allowed]
+
+    asyncio.run(story())
+
+
+def test_a_day_whose_machine_slept_past_the_square_off_closes_at_once(tmp_path: Path) -> None:
+    """The clock is put on, people are told, and the engine looks at its deadlines in that moment."""
+
+    async def story() -> None:
+        made = DayDesk(tmp_path, start="15:00:00", real=True)
+
+        def wake() -> int:
+            made.hooks.slept = lambda: 0
+            made.clock.ms += 20 * MINUTE_MS
+            return 20 * MINUTE_MS
+
+        async with made.running():
+            await made.at("15:01:00")
+            made.hooks.slept = wake
+            await made.at("15:02:00")
+            assert made.desk.engine.positions.day_exit_reason == "EOD_EXIT"
+            assert len(made.driver.tagged("CLOCK")) == 1
 
     asyncio.run(story())
 

@@ -90,6 +90,47 @@ def test_stopping_waits_for_the_answer_of_a_stop(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_stopping_in_the_middle_of_an_exit_waits_for_it_and_names_what_it_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop is gone, and nobody chases an exit that rests: that is no covered position."""
+
+    async def story() -> None:
+        made = DayDesk(tmp_path, start="09:14:00")
+        desk = made.desk
+        desk.short(C260)
+        desk.say("flatten")
+        desk.cancelled("stop-0002")
+        desk.accept("exit-0003")
+        made.clock.ms = desk.now_ms
+        monkeypatch.setattr(day_module, "STOP_WAIT_S", 0.05)
+        await made.day.stop_entries()
+        assert made.day.uncovered() == [C260]
+
+        monkeypatch.setattr(day_module, "STOP_WAIT_S", 5.0)
+        stopping = asyncio.create_task(made.day.stop_entries())
+        await asyncio.sleep(0.03)
+        assert not stopping.done()
+        desk.fill("exit-0003", 650, 131.00)
+        await stopping
+        assert made.day.uncovered() == []
+
+    asyncio.run(story())
+
+
+def test_a_stop_that_is_being_chased_covers_nothing_at_the_end(tmp_path: Path) -> None:
+    """It has triggered and its limit is left behind: without its chase it stays so."""
+
+    async def story() -> None:
+        made = DayDesk(tmp_path, start="09:14:00")
+        made.desk.short(C260)
+        assert made.day.uncovered() == []
+        made.desk.tick(C260, 150.00)
+        assert made.day.uncovered() == [C260]
+
+    asyncio.run(story())
+
+
 def test_flat_is_proven_by_a_snapshot_asked_for_afterwards(tmp_path: Path) -> None:
     """Books of before the word, even when they arrive after it, are no proof."""
 

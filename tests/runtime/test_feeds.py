@@ -434,3 +434,39 @@ async def sends_nonsense() -> None:
 def test_a_feed_that_sends_only_nonsense_is_silent() -> None:
     """Ticks that nobody can believe, such as with stamps hours off, keep no feed alive."""
     run(sends_nonsense)
+
+
+async def well_again() -> None:
+    desk = FeedDesk()
+    desk.seconds(5, "main", "backup")
+    desk.nonsense = True
+    desk.seconds(31, "main")
+    desk.nonsense = False
+    desk.seconds(5, "backup")
+    assert "backup instead of main" in desk.said[-1][1]
+    desk.seconds(16, "main")
+    desk.heard.clear()
+
+    desk.seconds(5, "main")
+    assert isinstance(desk.heard[-1], Tick)
+    assert "main instead of backup" in desk.said[-1][1]
+
+
+def test_a_feed_that_sent_nonsense_is_heard_again_when_the_other_one_dies() -> None:
+    """Its ticks are good again, and nobody else has any: without them nothing is entered all day."""
+    run(well_again)
+
+
+async def nonsense_alone() -> None:
+    desk = FeedDesk()
+    desk.seconds(5, "main", "backup")
+    desk.nonsense = True
+    desk.seconds(120, "main")
+    silences = [event for event in desk.heard if isinstance(event, FeedSilent | FeedBack)]
+    assert isinstance(silences[-1], FeedSilent)
+    assert sum(isinstance(event, FeedSilent) for event in silences) <= 2
+
+
+def test_nonsense_that_is_all_there_is_does_not_wake_the_feeds_again_and_again() -> None:
+    """It gets one chance when the other feed dies; after that it is silent like any other."""
+    run(nonsense_alone)

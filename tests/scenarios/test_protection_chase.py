@@ -106,6 +106,47 @@ def test_the_broker_word_that_it_triggered_starts_the_chase_too(desk: Desk) -> N
     assert len(prices(desk)) == 1
 
 
+def test_a_stop_that_still_waits_is_not_chased_for_a_price_that_was_none(desk: Desk) -> None:
+    """One print at its trigger, which nobody at the exchange traded, must not close the position."""
+    desk.tick(C260, 140.00)
+    for _ in range(60):
+        desk.advance(0.5)
+        desk.tick(C260, 131.00)
+
+    assert desk.take() == []
+    desk.tick(C260, 150.00)
+    desk.advance(0.9)
+    assert desk.take() == []
+    desk.advance(0.2)
+    assert len(prices(desk)) == 1
+
+
+def test_a_print_from_before_the_stop_was_there_is_no_trigger() -> None:
+    """It traded while the stop was on its way; the broker then has it waiting, below its trigger."""
+    desk = Desk()
+    with desk.answered():
+        desk.swing_low(C260, 130.00, 139.00)
+        desk.tick(C260, 129.95)
+    desk.fill("entry-0001", 650, 129.95)
+    desk.tick(C260, 141.00)
+    desk.accept("stop-0002")
+    desk.take()
+    desk.tick(C260, 136.00)
+    desk.advance(30)
+
+    assert desk.take() == []
+
+
+def test_a_stop_that_the_broker_calls_open_is_chased_whatever_the_price(desk: Desk) -> None:
+    """It has triggered by its own word: our price may be the one that is wrong."""
+    desk.tick(C260, 140.00)
+    desk.update("stop-0002", BrokerStatus.OPEN)
+    desk.tick(C260, 139.00)
+    desk.advance(1.1)
+
+    assert len(prices(desk)) == 1
+
+
 def test_after_eighteen_modifies_the_stop_is_cancelled_proven_and_replaced(desk: Desk) -> None:
     """A stop that 18 modifications did not fill is cancelled, proven, and bought back at the market."""
     price = 150.00
