@@ -305,6 +305,9 @@ class OrderNews(OrderRequests):
             self._apply_change(order, change)
         else:
             self._fail_change(order, counts=True)
+            if order.changes_failed == 1:
+                # The order is known to be as it was: its first try after that needs no pause.
+                order.change_retry_at_ms = self.now_ms
 
 
 def _terms_told(event: OrderUpdated | Filled) -> Terms | None:

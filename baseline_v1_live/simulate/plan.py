@@ -38,6 +38,7 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "messenger_dead": (1.3, ()),
     "rate_limited": (1.2, ()),
     "positions_empty": (1.2, ()),
+    "disk_slow": (1.2, ()),
     "rejected_later": (2.0, _OFTEN),
     "fill_after_cancel": (2.3, _OFTEN),
     "fill_during_cancel": (2.0, _MOSTLY),
@@ -51,22 +52,23 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "margin_short": (2.5, ()),
     "kill_switch": (3.5, ()),
     "broker_square_off": (4.0, ()),
-    "broker_sweep": (60.0, ()),
+    "broker_sweep": (20.0, ()),
     "lane_full": (11.0, ()),
     "paused": (2.0, ()),
     "terminated": (1.5, ()),
     "order_by_hand": (2.0, ()),
     "added_by_hand": (2.5, ()),
-    "closed_by_hand": (2.2, ()),
+    "closed_by_hand": (3.2, ()),
     "stop_cancelled_by_hand": (3.5, ()),
     "stop_moved_by_hand": (3.5, ()),
     "journal_damaged": (3.3, ()),
 }
-# These end the day or its entries, so they come seldom, and when a good part of it has passed.
+# These end the day or its entries, so they come seldom, and when a good part of it has passed. A sweep needs
+# orders that work, and mostly there is none.
 _ENDS_MAX = {
     "kill_switch": 1,
     "broker_square_off": 1,
-    "broker_sweep": 1,
+    "broker_sweep": 3,
     "lane_full": 1,
     "journal_damaged": 2,
 }

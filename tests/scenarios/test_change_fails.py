@@ -119,3 +119,34 @@ def test_a_stop_that_cannot_be_cancelled_is_an_alarm() -> None:
         desk.advance(2)
     desk.cancelled("stop-0002")
     assert desk.take()[-1] == "place exit-0003 BUY 650 C260 MARKET"
+
+
+def test_a_lost_change_is_asked_for_again_as_soon_as_it_is_known_to_be_lost(desk: Desk) -> None:
+    """The question shows the stop as it was: 520 stand bare, so the first try needs no pause. Where that
+    one gets lost as well the gateway is not to be hammered.
+    """
+    again = "modify stop-0002 650 SL 140.00/143.00"
+    desk.fill("entry-0001", 520, 129.95)
+    assert desk.take()[-1] == again
+
+    desk.lose("stop-0002", Request.MODIFY)
+    desk.take()
+    desk.prove("stop-0002")
+    assert desk.take() == [again]
+    desk.lose("stop-0002", Request.MODIFY)
+    desk.take()
+    desk.prove("stop-0002")
+    assert desk.take() == []
+    desk.advance(2)
+    assert again in desk.take()
+
+
+def test_a_lost_cancel_of_a_stop_that_lives_is_sent_again_at_once(desk: Desk) -> None:
+    """An exit waits for it."""
+    desk.say("kill")
+    assert "cancel stop-0002" in desk.take()
+    desk.lose("stop-0002", Request.CANCEL)
+    desk.take()
+    desk.prove("stop-0002")
+
+    assert desk.take() == ["cancel stop-0002"]
