@@ -63,8 +63,8 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "stop_moved_by_hand": (3.5, ()),
     "journal_damaged": (3.3, ()),
 }
-# These end the day or its entries, so they come seldom, and when a good part of it has passed. A sweep needs
-# orders that work, and mostly there is none.
+# These end the day or its entries, so they come seldom, and when a good part of it has passed. A sweep
+# needs orders that work, and mostly there is none.
 _ENDS_MAX = {
     "kill_switch": 1,
     "broker_square_off": 1,
