@@ -7,7 +7,7 @@ with its symbol, and no other.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from baseline_v1_live.runtime.records import Step
@@ -60,6 +60,7 @@ class Reach:
         self._status_of = ("", 0)
         self._snapshot_ms = 0
         self._reserved: list[Reserved] = []
+        self._named: set[str] = set()  # Orders whose answer has come.
         self._books_bad = False
         self._books_back_ms = self._books_tried_ms = 0
         self._good_of: dict[int, set[str]] = {}
@@ -105,6 +106,8 @@ class Reach:
         if call.endpoint == "placeorder" and (call.refused or _settles(call, served)):
             mine = self._reserved_by(call, sent_ms)
             self._reserved = [one for one in self._reserved if one != mine]
+            if served is not None and can_be_read(call, served):
+                self._named.add(str(json.loads(served.text).get("orderid")))
         if call.endpoint == "orderstatus":
             self._status_of = (self.symbol_of(call), now)
         if call.endpoint in BOOKS:
@@ -171,13 +174,16 @@ class Reach:
         before so many milliseconds.
         """
         self._reserved = [one for one in self._reserved if now - one.sent_ms <= RESERVED_MS]
-        return sum(
-            one.quantity
-            for one in self._reserved
-            if (one.symbol, one.action) == (symbol, action)
-            and now - one.sent_ms <= for_ms
-            and not self._arrived(one)
-        )
+        units, arrived = 0, set(self._named)
+        for one in self._reserved:
+            if (one.symbol, one.action) != (symbol, action):
+                continue
+            row = next((row for row in self._rows_like(one) if row.orderid not in arrived), None)
+            if row is not None:
+                arrived.add(row.orderid)
+            elif now - one.sent_ms <= for_ms:
+                units += one.quantity
+        return units
 
     def sent_alike(self, order: BookOrder) -> Reserved | None:
         """What has left before an order came to the exchange, looks the same and has no answer."""
@@ -206,12 +212,15 @@ class Reach:
             sent_ms, body["symbol"], body["action"], quantity, str(body.get("strategy", ""))
         )
 
-    def _arrived(self, one: Reserved) -> bool:
-        return any(
-            (order.symbol, order.action, order.quantity) == (one.symbol, one.action, one.quantity)
+    def _rows_like(self, one: Reserved) -> Iterator[BookOrder]:
+        """Orders of the exchange that may be it."""
+        return (
+            order
+            for order in self._world.venue.books.orders.values()
+            if (order.symbol, order.action, order.quantity)
+            == (one.symbol, one.action, one.quantity)
             and order.pricetype in ("MARKET", "LIMIT")
             and order.placed_ms >= one.sent_ms
-            for order in self._world.venue.books.orders.values()
         )
 
     def _concerns(self, call: Call, symbol: str, *, books: bool) -> bool:

@@ -129,6 +129,28 @@ def test_a_correction_that_the_broker_refuses_is_sent_again_after_five_seconds(
     assert (Cover.LONG in played(story)) is said
 
 
+@pytest.mark.parametrize(("answered", "said"), [(False, False), (True, True)])
+def test_of_two_corrections_alike_one_has_come(answered: bool, said: bool) -> None:
+    """The other one may still be on its way: it was sent before, and got no answer. Where the first one
+    is answered and only that one was sent, the second half is offered by nobody.
+    """
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.by_hand("BUY", 20)
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        calls = [_send(scene, "SELL", "LIMIT") for _ in range(1 if answered else 2)]
+        row = scene.order("SELL", "LIMIT", 10, price=95.0)
+        if answered:
+            scene.answer(calls[0], 200, {"status": "success", "orderid": row.orderid})
+        scene.fill(row)
+        scene.read_books()
+        await scene.wait(20)
+
+    assert (Cover.LONG in played(story)) is said
+
+
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_stop_may_cover_what_a_lost_correction_sells(answered: bool) -> None:
     """Nobody can say whether the lot that is short again when it arrives is short now: until then the
