@@ -241,7 +241,7 @@ class Reconciler:
         for finding in findings:
             self.found[type(finding).__name__] += 1
             self._resolve(finding)
-        told = {f.order.symbol for f in findings if isinstance(f, FillMissed)}
+        told = {f.order.symbol for f in findings if isinstance(f, FillMissed | OrderFound)}
         told -= {order.symbol for order in self.orders.live() if order.unsettled}
         self._told_net = {name: read.net.get(name, 0) for name in sorted(told & read.agreed)}
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]

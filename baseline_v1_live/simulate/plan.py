@@ -39,6 +39,7 @@ _RARE: dict[str, tuple[float, tuple[float, ...]]] = {
     "rate_limited": (1.2, ()),
     "positions_empty": (1.2, ()),
     "disk_slow": (1.2, ()),
+    "prices_fail": (1.6, _OFTEN),
     "rejected_later": (2.0, _OFTEN),
     "fill_after_cancel": (2.3, _OFTEN),
     "fill_during_cancel": (2.0, _MOSTLY),

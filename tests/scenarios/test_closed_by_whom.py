@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import BrokerStatus, OrderType, Side
+from baseline_v1_live.core.messages import BrokerStatus, OrderType, Purpose, Side
 from tests.harness import Desk
 from tests.harness_market import C260
 
@@ -72,4 +72,26 @@ def test_a_strangers_short_beside_ours_stays_his() -> None:
         desk.advance(12)
 
     assert desk.net()[C260] == -650
+    assert desk.position(C260).external_quantity == 650
+
+
+def test_what_a_found_entry_sold_and_somebody_closed_is_not_bought_again() -> None:
+    """The entry got no answer, the stream told of its fill under a name that nobody knew, the operator
+    says kill, and somebody closes it by hand: the books that show whose the name is show that as well.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
+    desk.lose("entry-0001", reached=True)
+    desk.fill("entry-0001", 650, 129.95)
+    desk.say("kill")
+    hand = desk.stray("hand-9001", C260, 650, 0, 0, order_type=OrderType.MARKET)
+    hand.status, hand.filled_quantity = BrokerStatus.COMPLETE, 650
+    hand.filled_value_paise = 650 * 12_900
+    desk.advance(2)
+    desk.take()
+    desk.snapshot()
+
+    assert desk.order("entry-0001").filled_quantity == 650
+    assert desk.placed(Purpose.EXIT) == []
     assert desk.position(C260).external_quantity == 650
