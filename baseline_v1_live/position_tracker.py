@@ -390,7 +390,7 @@ class PositionTracker(PositionBook):
         if not ended or self.books_read_ms > max(ended):
             return False
         self.books_wanted = "an exit was cancelled"
-        return self.orders.now_ms < max(ended) + self.rules.exit_retry_late_ms
+        return self.orders.now_ms < max(ended) + self.rules.exit_retry_ms
 
     def _cancel_surplus_exits(self, position: Position, target: int) -> None:
         """An exit that would buy more than is wanted, such as one that turned up when its short was

@@ -366,8 +366,9 @@ class Engine:
         self._arm()
 
     def _book(self) -> None:
-        if self.positions.book_fills():
-            self.reconciler.judge_booked()
+        booked = self.positions.book_fills()
+        self.reconciler.judge_booked(booked)
+        if booked:
             self.count_charges()
             self._hold()
             self.exits.look(self.pnl_paise)

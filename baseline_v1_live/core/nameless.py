@@ -57,12 +57,14 @@ class Nameless:
         """
         return any(self._fits(order, row, timed=False) for order in self._waiting)
 
-    def traded(self, order: Order) -> bool:
+    def traded(self, order: Order, *, shown: bool = True) -> bool:
         """Whether the trade book has a trade like this order that is nobody's, and not that of a row
-        with another type or another price.
+        with another type or another price. Without ``shown`` only one whose row is missing counts.
         """
+        rows = {row.broker_order_id for row in self._snapshot.orders}
         return any(
             trade.broker_order_id not in self.known
+            and (shown or trade.broker_order_id not in rows)
             and not self._was_there(order, trade.broker_order_id)
             and not self._shown_otherwise(order, trade.broker_order_id)
             and (trade.symbol, trade.side, trade.filled_quantity)

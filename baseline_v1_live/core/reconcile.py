@@ -303,7 +303,9 @@ def _unanswered(
             continue
         rows = nameless.rows(order)
         if not rows:
-            traded = nameless.traded(order)
+            # A trade like it whose row is not like it may be there all day: some time it is not it.
+            patient = asked_ms < order.placed_at_ms + _PATIENCE * horizon_ms
+            traded = nameless.traded(order, shown=patient)
             if not traded and _stop_unseen(order, asked_ms, unexplained):
                 found.append(StopUnseen(order))
             if (

@@ -242,22 +242,33 @@ class Reconciler:
             self.found[type(finding).__name__] += 1
             self._resolve(finding)
         told = {f.order.symbol for f in findings if isinstance(f, FillMissed | OrderFound)}
-        told -= {order.symbol for order in self.orders.live() if order.unsettled}
+        told -= self._not_booked(snapshot)
         self._told_net = {name: read.net.get(name, 0) for name in sorted(told & read.agreed)}
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
         self.strays.resolve(strays, read)
         self.ends.resolve(snapshot, read)
         self.positions.strangers_short = dict(self._shorts_of_others(read))
 
-    def judge_booked(self) -> None:
-        """Fills were booked that the newest books have told of, and both books agree: what follows from
-        them is judged with the positions of the same books.
+    def _not_booked(self, snapshot: SnapshotTaken) -> set[str]:
+        """Symbols in which the trades of an order of ours may be more than we have booked of it: it has no
+        name or no proven end, or was found only now.
+        """
+        symbols = {order.symbol for order in self.orders.live() if order.unsettled}
+        for trade in snapshot.trades:
+            order = self.orders.by_broker_id(trade.broker_order_id)
+            if order is not None and order.filled_quantity < trade.filled_quantity:
+                symbols.add(order.symbol)
+        return symbols
+
+    def judge_booked(self, booked: bool) -> None:
+        """Where fills were ``booked`` that the books just read have told of, and both books agree: what
+        follows from them is judged with the positions of the same books. Later news is not.
 
         A short that is gone by them was closed by somebody, or by an exit of a dead process that no disk
         has, and is not bought back once more. A long is sold only beyond what others are short of.
         """
         told, self._told_net = self._told_net, {}
-        for symbol, net_quantity in told.items():
+        for symbol, net_quantity in told.items() if booked else ():
             ours = self.positions.open_short(symbol)
             gone = ours - max(-net_quantity, 0)
             if gone > 0:

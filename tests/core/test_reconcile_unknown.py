@@ -239,6 +239,30 @@ def test_an_order_in_the_trade_book_is_not_absent() -> None:
     assert [one for one in findings if isinstance(one, OrderAbsent)] == []
 
 
+@pytest.mark.parametrize(("age", "absent"), [(3 * HORIZON - 1, False), (3 * HORIZON, True)])
+def test_a_trade_of_somebody_else_does_not_keep_an_order_alive_all_day(
+    age: int, absent: bool
+) -> None:
+    """He bought as much as a lost market order, later than that could have come: for a while a clock may
+    be wrong, after that it was he.
+    """
+    ours = unknown(
+        purpose=Purpose.ENTRY,
+        order_type=OrderType.MARKET,
+        placed_at_ms=NOW - age,
+        changed_at_ms=NOW - age,
+    )
+    late = row(
+        broker_order_id="X9",
+        order_type=OrderType.MARKET,
+        status=BrokerStatus.COMPLETE,
+        placed_at_ms=ours.placed_at_ms + HORIZON + 9_000,
+    )
+
+    findings = find([ours], books(late, trades=(trade(650, "X9"),)))
+    assert (OrderAbsent(ours) in findings) is absent
+
+
 def test_past_the_horizon_an_unknown_order_hides_nothing_for_ever() -> None:
     """After the horizon a position closed by hand comes to light in spite of an unknown exit."""
     exit_order = unknown(

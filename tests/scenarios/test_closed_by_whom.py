@@ -38,6 +38,21 @@ def test_what_our_exit_bought_unheard_is_not_booked_as_somebody_elses(desk: Desk
     assert desk.position(C260).external_quantity == 0
 
 
+def test_what_a_lost_exit_bought_is_not_booked_as_somebody_elses(desk: Desk) -> None:
+    """Its answer got lost; the books that show whose the row is show its fill as well, and that more of
+    the entry has filled.
+    """
+    desk.lose("exit-0004", reached=True)
+    desk.fill("exit-0004", 195, 131.00, heard=False)
+    desk.fill("entry-0001", 65, 129.95, heard=False)
+    desk.advance(3)
+
+    assert desk.order("exit-0004").broker_order_id is not None
+    desk.prove("exit-0004")
+    assert desk.position(C260).external_quantity == 0
+    assert desk.position(C260).open_quantity == 65
+
+
 def test_a_short_that_our_own_trades_explain_is_no_strangers(desk: Desk) -> None:
     """Booked as closed by somebody else while an exit was lost that had bought it: once all trades of
     the symbol are known as ours, so is the short that they leave.
@@ -95,3 +110,39 @@ def test_what_a_found_entry_sold_and_somebody_closed_is_not_bought_again() -> No
     assert desk.order("entry-0001").filled_quantity == 650
     assert desk.placed(Purpose.EXIT) == []
     assert desk.position(C260).external_quantity == 650
+
+
+def test_books_of_before_do_not_judge_what_is_heard_later() -> None:
+    """A lost entry is found in the books, not filled yet; its fill comes a moment later."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
+    desk.lose("entry-0001", reached=True)
+    desk.advance(2)
+    desk.snapshot()
+    assert desk.order("entry-0001").broker_order_id is not None
+    desk.fill("entry-0001", 650, 129.95)
+
+    assert desk.position(C260).external_quantity == 0
+    assert desk.position(C260).open_quantity == 650
+
+
+def test_what_a_cancelled_exit_left_over_waits_for_the_books_two_seconds() -> None:
+    """Somebody may have closed it, and cancelled our exit: the books tell. Where they hang, a short that
+    no stop covers does not wait for them any longer.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.say("kill")
+    desk.cancelled("stop-0002")
+    desk.accept("exit-0003")
+    desk.snapshots = False
+    desk.take()
+    desk.prove("exit-0003", BrokerStatus.CANCELLED)
+    desk.advance(1.9)
+    assert [line for line in desk.take() if "place" in line] == []
+    desk.advance(0.2)
+
+    assert [line for line in desk.take() if "place" in line] == [
+        "place exit-0004 BUY 650 C260 MARKET"
+    ]
