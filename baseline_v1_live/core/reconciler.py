@@ -250,8 +250,8 @@ class Reconciler:
         self.positions.strangers_short = dict(self._shorts_of_others(read))
 
     def _not_booked(self, snapshot: SnapshotTaken) -> set[str]:
-        """Symbols in which the trades of an order of ours may be more than we have booked of it: it has no
-        name or no proven end, or was found only now.
+        """Symbols in which the trades of an order of ours may be more than we have booked of it: it has
+        no name or no proven end, or was found only now.
         """
         symbols = {order.symbol for order in self.orders.live() if order.unsettled}
         for trade in snapshot.trades:
