@@ -200,8 +200,10 @@ class OrderManager(OrderNews):
 
     # ------------------------------------------------------------ found in the books
 
-    def adopt(self, order: Order, broker_order_id: str) -> None:
-        """An order of unknown outcome was found in the broker's book; what it filled is asked for."""
+    def adopt(self, order: Order, broker_order_id: str, filled: BrokerTrade | None = None) -> None:
+        """An order of unknown outcome was found in the broker's book. What the trade book has of it
+        (``filled``) is booked now: the positions of the same books are judged with it.
+        """
         order.unseen = 0
         self._name(order, broker_order_id)
         self._meet(order, OrderInput.ACCEPTED)
@@ -209,7 +211,10 @@ class OrderManager(OrderNews):
             Level.ALERT, "RECONCILE", f"{order.order_id} found at the broker as {broker_order_id}"
         )
         self._replay_early_news(broker_order_id)
-        if order.cancel_wanted:
+        if filled is not None:
+            quantity, value_paise = filled.filled_quantity, filled.filled_value_paise
+            self._book(order, quantity, value_paise, proven=True)
+        if order.live and order.cancel_wanted:
             self._advance_cancel(order)
         if order.live and order.query_due_ms is None:
             self.ask(order)

@@ -142,6 +142,15 @@ class Order(msgspec.Struct, kw_only=True):
             return None
         return self.filled_value_paise / self.filled_quantity
 
+    def is_like(self, other: Order) -> bool:
+        """Whether nothing but its id tells this order from another."""
+        return (
+            (self.symbol, self.side, self.quantity) == (other.symbol, other.side, other.quantity)
+            and self.order_type is other.order_type
+            and self.trigger_price_paise == other.trigger_price_paise
+            and self.limit_price_paise == other.limit_price_paise
+        )
+
     def meet(self, happened: OrderInput, at_ms: int) -> None:
         """Move by the table of order_states.py and keep the times that follow from the state."""
         before = self.state

@@ -195,8 +195,20 @@ class OrderBook:
         other = self._by_broker_id.get(broker_order_id)
         if other is not None and other is not order:
             self._swap_names(order, other)
+        elif order.broker_order_id not in (None, broker_order_id):
+            self._give_up_name(order)
         order.broker_order_id = broker_order_id
         self._by_broker_id[broker_order_id] = order
+
+    def _give_up_name(self, order: Order) -> None:
+        """What was taken for the order's row is another's: that of one alike without a name, if any."""
+        assert order.broker_order_id is not None
+        del self._by_broker_id[order.broker_order_id]
+        nameless = (one for one in self._live.values() if one.unanswered and one is not order)
+        alike = (one for one in nameless if one.broker_order_id is None and one.is_like(order))
+        twin = next(alike, None)
+        if twin is not None:
+            self._swap_names(order, twin)
 
     def _swap_names(self, order: Order, other: Order) -> None:
         """Two orders alike were matched the wrong way round: each takes what is the other's.

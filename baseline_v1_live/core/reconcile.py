@@ -69,10 +69,13 @@ class OrderMissing(msgspec.Struct, frozen=True):
 
 
 class OrderFound(msgspec.Struct, frozen=True):
-    """An order of unknown outcome is at the broker under this id."""
+    """An order of unknown outcome is at the broker under this id. ``filled`` is what the trade book has
+    of it, None for nothing.
+    """
 
     order: Order
     broker_order_id: str
+    filled: BrokerTrade | None = None
 
 
 class OrderAbsent(msgspec.Struct, frozen=True):
@@ -298,6 +301,7 @@ def _unanswered(
     """
     asked_ms = snapshot.asked_at_ms
     found: list[OrderFound | OrderAbsent | StopUnseen] = []
+    trades = {trade.broker_order_id: trade for trade in snapshot.trades}
     for order in sorted(orders, key=lambda o: o.cancel_wanted):
         if not order.unanswered or order.broker_order_id is not None:
             continue
@@ -327,8 +331,9 @@ def _unanswered(
         if all(_answer_late(t, asked_ms) for t in twins) and (
             decided or len(rows) >= len(twins) or order.purpose is Purpose.STOP
         ):
-            nameless.known.add(rows[0].broker_order_id)
-            found.append(OrderFound(order, rows[0].broker_order_id))
+            name = rows[0].broker_order_id
+            nameless.known.add(name)
+            found.append(OrderFound(order, name, trades.get(name)))
     return found
 
 
@@ -352,13 +357,7 @@ def _answer_late(order: Order, asked_ms: int) -> bool:
 
 
 def _unanswered_twin(order: Order, twin: Order) -> bool:
-    return (
-        twin.unanswered
-        and twin.broker_order_id is None
-        and (twin.symbol, twin.side, twin.quantity) == (order.symbol, order.side, order.quantity)
-        and (twin.order_type, twin.trigger_price_paise, twin.limit_price_paise)
-        == (order.order_type, order.trigger_price_paise, order.limit_price_paise)
-    )
+    return twin.unanswered and twin.broker_order_id is None and twin.is_like(order)
 
 
 def _surely_absent(

@@ -112,8 +112,8 @@ class Reconciler:
         if self._strange_ms is not None and self._strange_ms > last_asked_ms - soon:
             # So soon after it was told of, an order's row may still show the status of another.
             return soon_ms
-        sought = [o for o in self.orders.live() if o.purpose in (Purpose.STOP, Purpose.EXIT)]
-        # An entry is looked for like them once it may have filled.
+        sought = [o for o in self.orders.live() if o.purpose is not Purpose.ENTRY]
+        # An entry is looked for like the others once it may have filled.
         sought += self.orders.told_of()
         if any(order.state is OrderState.UNKNOWN for order in sought):
             return soon_ms
@@ -318,8 +318,8 @@ class Reconciler:
                 self._hear_claim(finding)
             case OrderMissing(order) | ValuesDiffer(order):
                 self.orders.ask(order)
-            case OrderFound(order, broker_order_id):
-                self.orders.adopt(order, broker_order_id)
+            case OrderFound(order, broker_order_id, filled):
+                self.orders.adopt(order, broker_order_id, filled)
             case OrderAbsent(order):
                 order.absences += 1
                 if order.absences >= self.rules.absent_snapshots:

@@ -76,6 +76,7 @@ class News:
         self._claimed: dict[str, _Claim] = {}
         self._proven: set[str] = set()
         self._snapshot_ms = 0
+        self._filled_ms: dict[str, int] = {}
         self._by_books_ms: dict[str, int] = {}
         self._asked_ms: dict[Call, int] = {}
         self._books_ms = 0
@@ -124,6 +125,8 @@ class News:
             one.settled |= one.known_ms is not None
 
     def _hear(self, order: BookOrder, filled: int, new: bool, late: bool) -> None:
+        if filled:
+            self._filled_ms[order.symbol] = self._now_ms()
         if not is_ours(order):
             if filled:
                 self._add(Cause.OTHERS, order, filled)
@@ -272,7 +275,9 @@ class News:
             for one in surprises:
                 # Who has its name only from the books cannot find what does not look like it any more.
                 lost = one.cause is Cause.ARRIVED and one.orderid in moved
-                if one.at_ms <= asked_ms and not lost:
+                # What fills while the books are read is in one of them and not in the other.
+                torn = one.cause is Cause.OTHERS and self._filled_ms[symbol] > asked_ms
+                if one.at_ms <= asked_ms and not lost and not torn:
                     self._known(one)
         for symbol, untold in self._untold.items():
             told = [name for name, at_ms in untold.items() if at_ms <= asked_ms]

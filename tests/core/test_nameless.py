@@ -84,7 +84,7 @@ def test_a_purchase_that_may_be_an_order_on_its_way_is_waited_for() -> None:
 
     found = find([entry, exit_], shown, {CALL: 650})
 
-    assert found == (OrderFound(exit_, "X"),)
+    assert found == (OrderFound(exit_, "X", trade(650, "X")),)
 
 
 def test_a_row_from_our_future_is_matched_without_its_time() -> None:

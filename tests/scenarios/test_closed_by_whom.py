@@ -112,6 +112,29 @@ def test_what_a_found_entry_sold_and_somebody_closed_is_not_bought_again() -> No
     assert desk.position(C260).external_quantity == 650
 
 
+def test_what_somebody_closed_of_a_found_entry_is_known_with_its_fill() -> None:
+    """Nobody told of the entry's fill, and somebody has bought two of its ten lots: the books that show
+    both are enough, and the kill's exit buys eight.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.snapshots = False
+    desk.lose("entry-0001", reached=True)
+    desk.fill("entry-0001", 650, 129.95, heard=False)
+    desk.say("kill")
+    hand = desk.stray("hand-9001", C260, 130, 0, 0, order_type=OrderType.MARKET)
+    hand.status, hand.filled_quantity = BrokerStatus.COMPLETE, 130
+    hand.filled_value_paise = 130 * 12_900
+    desk.advance(2)
+    desk.take()
+    desk.snapshot()
+
+    assert desk.position(C260).external_quantity == 130
+    assert [line for line in desk.take() if line.startswith("place")] == [
+        "place exit-0002 BUY 520 C260 MARKET"
+    ]
+
+
 def test_books_of_before_do_not_judge_what_is_heard_later() -> None:
     """A lost entry is found in the books, not filled yet; its fill comes a moment later."""
     desk = Desk()

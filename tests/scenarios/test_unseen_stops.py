@@ -200,8 +200,8 @@ def test_a_row_that_may_be_either_stops_waits_for_the_answer(desk: Desk) -> None
     assert set(desk.take()) == {"ask stop-0002", "cancel stop-0003"}
 
 
-def test_two_stops_that_both_fill_are_corrected(desk: Desk) -> None:
-    """When both turn out filled, the surplus is sold at once and entries stop for the day."""
+def two_stops_fill(desk: Desk) -> None:
+    """The lost stop is in the books after all, and so are the fills of both."""
     desk.advance(3)
     desk.accept("stop-0003")
     stop_arrives(desk)
@@ -210,11 +210,24 @@ def test_two_stops_that_both_fill_are_corrected(desk: Desk) -> None:
     desk.fill("stop-0002", 650, 140.00, heard=False)
     desk.take()
     desk.advance(1)
-    assert "ask stop-0002" in desk.take()
-    desk.prove("stop-0002")
+
+
+def test_two_stops_that_both_fill_are_corrected(desk: Desk) -> None:
+    """When both turn out filled, the surplus is sold at once and entries stop for the day."""
+    two_stops_fill(desk)
 
     assert desk.take() == ["place correction-0004 SELL 650 C260 MARKET"]
     assert desk.engine.positions.entries_stopped_by is not None
+
+
+def test_a_correction_without_an_answer_is_looked_for_once_a_second(desk: Desk) -> None:
+    """A long of our own waits for it as a short waits for a lost stop."""
+    two_stops_fill(desk)
+    desk.lose("correction-0004")
+    asked = len(desk.of(TakeSnapshot))
+    desk.advance(10)
+
+    assert len(desk.of(TakeSnapshot)) - asked in (9, 10)
 
 
 def test_a_stop_that_never_arrived_is_no_failed_stop(desk: Desk) -> None:
@@ -265,8 +278,8 @@ def test_an_entry_of_unknown_outcome_is_not_sent_again() -> None:
     assert desk.placed(Purpose.ENTRY) == ["entry-0001"]
 
 
-def test_a_found_order_is_asked_for_at_once_and_its_fills_are_protected() -> None:
-    """A lost entry that filled is protected one round trip after it is found."""
+def test_what_a_found_order_has_filled_is_protected_at_once() -> None:
+    """A lost entry that filled is protected in the step in which the books show it."""
     desk = Desk()
     desk.swing_low(C260, 130.00, 139.00)
     desk.snapshots = False
@@ -275,14 +288,12 @@ def test_a_found_order_is_asked_for_at_once_and_its_fills_are_protected() -> Non
     desk.advance(1)
     desk.take()
     desk.snapshot()
-    assert desk.take() == ["ask entry-0001"]
-    desk.prove("entry-0001")
 
     assert desk.take() == [f"place stop-0002 {STOP}"]
 
 
 def test_a_found_order_that_filled_in_part_is_protected_for_that_part() -> None:
-    """Part of a lost entry filled: the found order is asked for, and that part is covered."""
+    """Part of a lost entry filled: that part is covered in the same step."""
     desk = Desk()
     desk.swing_low(C260, 130.00, 139.00)
     desk.snapshots = False
@@ -291,7 +302,6 @@ def test_a_found_order_that_filled_in_part_is_protected_for_that_part() -> None:
     desk.advance(1)
     desk.take()
     desk.snapshot()
-    desk.prove("entry-0001")
 
     assert "place stop-0002 BUY 130 C260 SL 140.00/143.00" in desk.take()
 
@@ -402,6 +412,28 @@ def test_of_two_stops_taken_for_each_other_the_one_that_works_is_alive(
     assert desk.order(works).live
     assert desk.order(works).broker_order_id == f"B{works[-4:]}"
     assert f"ask {works}" in desk.take()
+
+
+def test_two_lost_stops_keep_the_names_that_a_late_answer_has_put_right(desk: Desk) -> None:
+    """The row of the second is taken for the first, whose own answer then comes with another id: the row
+    is the second's. One of them goes, the other covers, and neither is named once more.
+    """
+    two_lost_stops(desk)
+    stop_arrives(desk, "stop-0003")
+    desk.engine.orders.adopt(desk.order("stop-0002"), "B0003")
+    desk.accept("stop-0002")
+    assert desk.order("stop-0002").broker_order_id == "B0002"
+    assert desk.order("stop-0003").broker_order_id == "B0003"
+    desk.take()
+    desk.snapshots = True
+    with desk.answered():
+        desk.advance(20)
+
+    assert sum("found at the broker" in text for text in desk.said("RECONCILE")) == 1
+    assert sorted((desk.state("stop-0002"), desk.state("stop-0003"))) == [
+        OrderState.CANCELLED,
+        OrderState.TRIGGER_PENDING,
+    ]
 
 
 def test_an_exit_that_turns_up_when_its_short_is_closed_is_cancelled(desk: Desk) -> None:

@@ -111,6 +111,28 @@ def test_a_purchase_is_judged_by_what_was_known_when_it_was_decided() -> None:
     assert Purchases.NAME in played(lambda scene: story(scene, waited=False))
 
 
+@pytest.mark.parametrize("torn", [False, True])
+def test_books_that_are_torn_by_a_fill_do_not_tell_of_somebody_elses_trade(torn: bool) -> None:
+    """An entry fills further while they are read: trades and positions do not agree."""
+
+    async def story(scene: Scene) -> None:
+        entry = scene.entry(10)
+        scene.fill(entry, 6)
+        scene.by_hand("BUY", 1)
+        await scene.wait(1)
+        books = [scene.send(book) for book in ("orderbook", "tradebook", "positionbook")]
+        await scene.wait(0.1)
+        if torn:
+            scene.fill(entry, 4)
+        for call in books:
+            scene.chaos.books_ok_ms[call.endpoint] = scene.world.now_ms
+            scene.answer(call)
+        await scene.wait(1)
+        _buy(scene, 10 if torn else 6)
+
+    assert (Purchases.NAME in played(story)) is not torn
+
+
 @pytest.mark.parametrize("told", [False, True])
 def test_a_fill_after_its_cancellation_is_unknown_until_it_is_told(told: bool) -> None:
     """The stop was called cancelled, and has bought half of it all the same."""
