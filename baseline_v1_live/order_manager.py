@@ -257,6 +257,11 @@ class OrderManager(OrderNews):
         if order.state is OrderState.IN_FLIGHT:
             self._meet(order, OrderInput.LOST)
 
+    def declare_gone(self, order: Order) -> None:
+        """The broker has named an order, and neither its books nor the gateway know of it any more."""
+        order.unseen = order.absences = 0
+        self._meet(order, OrderInput.GONE)
+
     def declare_not_placed(self, order: Order) -> None:
         """Complete snapshots past the gateway's horizon never showed an unknown order."""
         self._meet(order, OrderInput.PROVEN_NOT_PLACED)

@@ -56,7 +56,7 @@ class PositionTracker(PositionBook):
         """Instants at which ``drive`` has a retry to make."""
         for position in self.open.values():
             now = self.orders.now_ms
-            for due in (position.exit_due_ms, position.stop_due_ms):
+            for due in (position.exit_due_ms, position.stop_due_ms, self._books_due_ms(position)):
                 if due > now:
                     yield due
 
@@ -382,15 +382,22 @@ class PositionTracker(PositionBook):
         """Whether an exit of ours was cancelled since the books were last read: what it left over
         may have been closed by somebody else. Waited for, but not for long.
         """
-        ended = [
-            order.closed_at_ms or 0
-            for order in self.orders.ended_of(position.position_id, Purpose.EXIT)
-            if order.state is OrderState.CANCELLED
-        ]
-        if not ended or self.books_read_ms > max(ended):
-            return False
-        self.books_wanted = "an exit was cancelled"
-        return self.orders.now_ms < max(ended) + self.rules.exit_retry_ms
+        due_ms = self._books_due_ms(position)
+        if due_ms:
+            self.books_wanted = "an exit was cancelled"
+        return self.orders.now_ms < due_ms
+
+    def _books_due_ms(self, position: Position) -> int:
+        """Until when a purchase waits for books newer than a cancelled exit, 0 when they are read."""
+        ended_ms = max(
+            (
+                order.closed_at_ms or 0
+                for order in self.orders.ended_of(position.position_id, Purpose.EXIT)
+                if order.state is OrderState.CANCELLED
+            ),
+            default=-1,
+        )
+        return 0 if self.books_read_ms > ended_ms else ended_ms + self.rules.exit_retry_ms
 
     def _cancel_surplus_exits(self, position: Position, target: int) -> None:
         """An exit that would buy more than is wanted, such as one that turned up when its short was

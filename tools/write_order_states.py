@@ -47,6 +47,7 @@ INPUTS = {
     OrderInput.PROVEN_CANCELLED: "status and fills, joined, show that it was cancelled",
     OrderInput.PROVEN_REJECTED: "status and fills, joined, show that it was rejected",
     OrderInput.UNNAMED: "the broker's id that was taken for its own belongs to another order",
+    OrderInput.GONE: "for half a minute neither the order book nor the gateway, when asked, knew of it",
     OrderInput.PROVEN_NOT_PLACED: "complete snapshots past the horizon never showed it",
 }
 

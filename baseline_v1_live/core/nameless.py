@@ -44,7 +44,10 @@ class Nameless:
         self._horizon_ms = horizon_ms
 
     def rows(self, order: Order) -> list[BrokerOrder]:
-        """The rows that are nobody's and may be this order."""
+        """The rows that are nobody's and may be this order, or its own where it has a name."""
+        if order.broker_order_id is not None:
+            name = order.broker_order_id
+            return [row for row in self._snapshot.orders if row.broker_order_id == name]
         return [
             row
             for row in self._snapshot.orders

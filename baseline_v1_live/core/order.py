@@ -41,7 +41,8 @@ class Order(msgspec.Struct, kw_only=True):
     is not answered, None before that. Of an order of unknown outcome ``absences`` counts the
     snapshots past the gateway's horizon without a trace of it, of a stop or exit ``unseen`` those
     from the first seconds on.
-    ``question_at_ms`` is since when the order is asked for without an answer.
+    ``question_at_ms`` is since when the order is asked for without an answer, ``not_found`` that the last
+    answer was that there is no such order, ``missing_since_ms`` since when no order book has its row.
     ``changes_failed`` counts the cancels, and the changes of its quantity or trigger, that were refused
     or lost in a row.
     ``shrunk_to`` is the smaller quantity that a stop was modified to, until an answer shows it.
@@ -86,6 +87,8 @@ class Order(msgspec.Struct, kw_only=True):
     query_due_ms: int | None = None
     queries: int = 0
     question_at_ms: int | None = None
+    not_found: bool = False
+    missing_since_ms: int | None = None
     absences: int = 0
     unseen: int = 0
 

@@ -102,6 +102,7 @@ class OrderNews(OrderRequests):
         self.keep(order)
         if event.request is Request.QUERY:
             order.question_at_ms = None
+            order.not_found = True
         if event.request is Request.PLACE:
             order.sent = event.sent
             self._meet(order, OrderInput.REFUSED if event.sent else OrderInput.NOT_SENT)
@@ -241,7 +242,8 @@ class OrderNews(OrderRequests):
         return _SEEN[status]
 
     def _hear_proof(self, order: Order, event: OrderUpdated) -> None:
-        order.query_due_ms = order.question_at_ms = None
+        order.query_due_ms = order.question_at_ms = order.missing_since_ms = None
+        order.not_found = False
         order.queries = 0
         if event.status in _PROVEN_OVER:
             if order.live:

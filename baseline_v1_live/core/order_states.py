@@ -47,6 +47,7 @@ class OrderInput(StrEnum):
     PROVEN_REJECTED = "proven_rejected"
     PROVEN_NOT_PLACED = "proven_not_placed"
     UNNAMED = "unnamed"  # the broker's id that was taken for its own turned out to be another's
+    GONE = "gone"  # neither the books nor the gateway know of it any more
 
 
 _S = OrderState
@@ -69,6 +70,7 @@ _AT_BROKER = {
     _I.PROVEN_CANCELLED: _S.CANCELLED,
     _I.PROVEN_REJECTED: _S.REJECTED,
     _I.UNNAMED: _S.UNKNOWN,
+    _I.GONE: _S.UNKNOWN,
 }
 
 

@@ -254,11 +254,22 @@ def _rows(
     is_open: Callable[[Order], bool],
 ) -> list[StatusDiffers | ValuesDiffer | OrderMissing]:
     rows = {row.broker_order_id: row for row in snapshot.orders}
+    traded = {trade.broker_order_id for trade in snapshot.trades}
     found: list[StatusDiffers | ValuesDiffer | OrderMissing] = []
     for order in orders:
-        if not order.resting or order.broker_order_id is None:
+        if order.broker_order_id is None:
             continue
         row = rows.get(order.broker_order_id)
+        if (
+            order.state is OrderState.CLAIMED
+            and row is None
+            and order.broker_order_id not in traded
+        ):
+            found.append(OrderMissing(order))
+        elif order.state is OrderState.NOT_PLACED and row is not None and row.status in _WORKING:
+            found.append(StatusDiffers(order, row.status, row.message))
+        if not order.resting:
+            continue
         if order.changed_at_ms > untouched_ms:
             # An end of what covers is a claim that is asked for, and cannot wait a whole round.
             settled = order.changed_at_ms <= snapshot.asked_at_ms - _COVER_SETTLES_MS
@@ -303,9 +314,14 @@ def _unanswered(
     found: list[OrderFound | OrderAbsent | StopUnseen] = []
     trades = {trade.broker_order_id: trade for trade in snapshot.trades}
     for order in sorted(orders, key=lambda o: o.cancel_wanted):
-        if not order.unanswered or order.broker_order_id is not None:
+        if not order.unanswered:
             continue
         rows = nameless.rows(order)
+        if rows and order.broker_order_id is not None:
+            found.append(
+                OrderFound(order, order.broker_order_id, trades.get(order.broker_order_id))
+            )
+            continue
         if not rows:
             # A trade like it whose row is not like it may be there all day: some time it is not it.
             patient = asked_ms < order.placed_at_ms + _PATIENCE * horizon_ms
@@ -364,7 +380,7 @@ def _surely_absent(
     order: Order, asked_ms: int, horizon_ms: int, unexplained: Mapping[str, int]
 ) -> bool:
     """Whether the gateway's horizon has passed, and no position looks as if it had filled."""
-    age_ms = asked_ms - order.placed_at_ms
+    age_ms = asked_ms - max(order.placed_at_ms, order.missing_since_ms or 0)
     if age_ms < horizon_ms:
         return False
     # Where one does, the books get more time.

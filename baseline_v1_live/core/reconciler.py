@@ -214,6 +214,9 @@ class Reconciler:
         for row in snapshot.orders:
             terms = (row.quantity, row.trigger_price_paise, row.limit_price_paise)
             self.orders.hear_id(row.broker_order_id, terms)
+            known = self.orders.by_broker_id(row.broker_order_id)
+            if known is not None:
+                known.missing_since_ms = None
         for trade in snapshot.trades:
             self.orders.hear_id(trade.broker_order_id)
         open_short = {symbol: self.positions.open_short(symbol) for symbol in held}
@@ -316,7 +319,9 @@ class Reconciler:
                 self._book_missed_fill(finding)
             case StatusDiffers():
                 self._hear_claim(finding)
-            case OrderMissing(order) | ValuesDiffer(order):
+            case OrderMissing(order):
+                self._miss_row(order)
+            case ValuesDiffer(order):
                 self.orders.ask(order)
             case OrderFound(order, broker_order_id, filled):
                 self.orders.adopt(order, broker_order_id, filled)
@@ -360,6 +365,27 @@ class Reconciler:
                 message=finding.message,
             )
         )
+
+    def _miss_row(self, order: Order) -> None:
+        """Our order is not in the order book. Missing in all of them for long, and not known to the
+        gateway when asked for, it is as one that got no answer: a stop covers anew, and it is looked for.
+        """
+        now = self.orders.now_ms
+        if order.missing_since_ms is None:
+            order.missing_since_ms = now
+            order.not_found = False
+            self.orders.keep(order)
+        self.orders.ask(order)
+        if order.not_found and now - order.missing_since_ms >= self.rules.row_gone_ms:
+            self.orders.declare_gone(order)
+            self.orders.say(
+                Level.CRITICAL,
+                "RECONCILE",
+                f"{order.symbol}: {order.purpose} {order.order_id} ({order.broker_order_id}) has been "
+                f"in no book for {self.rules.row_gone_ms // 1000} s and the gateway does not know it; it "
+                "is looked for as one without an answer. Look at the broker's own page",
+                f"gone:{order.symbol}",
+            )
 
     def _miss_stop(self, order: Order) -> None:
         """A stop or exit without an answer is not in the books: after two looks a stop is to cover."""

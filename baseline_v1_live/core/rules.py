@@ -107,6 +107,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     drift_halt_ms: int = 20_000
     flip_window_ms: int = 60_000
     touched_grace_ms: int = 5_000
+    # Missing in all books for so long, and not known when asked for, an order is as one unanswered.
+    row_gone_ms: int = 30_000
     # Looks at the books in which a stop or exit without an answer is missing before a stop covers.
     unseen_stop_snapshots: int = 2
     unseen_stops_max: int = 2

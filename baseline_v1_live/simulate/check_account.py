@@ -228,7 +228,8 @@ class Cover:
         cover = sum(order.remaining for order in buys)
         cover -= sum(order.remaining for order in resting if self._useless(order, held))
         stops = sum(order.remaining for order in resting)
-        short, most = max(held.sure, 0), held.most
+        # What a correction of ours has sold beside somebody else's sale is his as well as ours.
+        short, most = min(max(held.sure, 0), held.most), held.most
         if self._chaos.fired["journal_damaged"]:
             most = max(-held.net, 0)  # What nobody remembers is taken over whole.
         note, some = self._lasting.note, bool(resting)

@@ -21,6 +21,8 @@ SLOW_MS = 1_000
 # An exit without an answer reserves its quantity until the gateway's horizon and a few looks are over.
 RESERVED_MS = 150_000
 _TRIES_EVERY_MS = 10_000
+# A row's time is in whole seconds and by another clock (docs/strategy.md, section 11).
+_CLOCKS_MS = 10_000
 # A refused correction is sent again so late (docs/strategy.md, section 8).
 _SOLD_AGAIN_MS = 5_000
 # So is a refused exit, and it may wait a second for the disk: just over the five seconds of a cover.
@@ -186,14 +188,16 @@ class Reach:
         return units
 
     def sent_alike(self, order: BookOrder) -> Reserved | None:
-        """What has left before an order came to the exchange, looks the same and has no answer."""
+        """What has left before an order came to the exchange, as far as a row's time can tell, looks the
+        same and has no answer.
+        """
         wanted = (order.symbol, order.action, order.quantity)
         return next(
             (
                 one
                 for one in self._reserved
                 if (one.symbol, one.action, one.quantity) == wanted
-                and one.sent_ms <= order.placed_ms
+                and one.sent_ms <= order.placed_ms + _CLOCKS_MS
                 and order.pricetype in ("MARKET", "LIMIT")
             ),
             None,

@@ -32,6 +32,7 @@ class Standing:
         self._world, self._rules = world, rules
         self.shown_paise: dict[str, int] = {}
         self._last_paise: dict[str, int] = {}
+        self._most_paise: dict[str, int] = defaultdict(int)
         self._since_ms: dict[str, int] = {}
         self._traded: dict[str, deque[tuple[int, int]]] = defaultdict(deque)
 
@@ -40,6 +41,7 @@ class Standing:
         price = tick.ask_paise or tick.ltp_paise
         self.shown_paise[tick.symbol] = min(price, self._last_paise.get(tick.symbol, price))
         self._last_paise[tick.symbol] = price
+        self._most_paise[tick.symbol] = max(price, self._most_paise[tick.symbol])
         self._traded[tick.symbol].append((self._world.now_ms, tick.ltp_paise))
 
     def useless(self, stop: BookOrder, held: Held) -> bool:
@@ -51,12 +53,15 @@ class Standing:
         sold = held.entries.values()
         low = max(entry.trigger_paise for entry in sold) + self._rules.entry_trigger_ticks * tick
         if self._chaos.fired["journal_damaged"]:
-            low = max(low, instrument.high)  # Taken over at the price of that time.
+            # Taken over at what it would have cost then.
+            low = max(low, instrument.high, self._most_paise[stop.symbol])
         most = low * (BASIS_POINTS + self._rules.stop_pct_max_bp) // BASIS_POINTS + tick
         if stop.trigger_paise <= most:
             return False
-        # An entry that filled before its cancellation is stopped above the price that had it cancelled.
-        since = min(entry.placed_ms for entry in sold) - MINUTE_MS
+        # An entry that filled before its cancellation is stopped above the price that had it cancelled,
+        # which may have traded while the entry was still on its way.
+        earliest_ms = min(entry.placed_ms for entry in sold) - self._rules.gateway_horizon_ms
+        since = earliest_ms - MINUTE_MS
         highs = [bar.high for bar in instrument.bars if since < bar.minute_ms <= stop.placed_ms]
         return stop.trigger_paise > max(highs, default=0) + self._rules.stop_offset_paise + tick
 

@@ -142,7 +142,7 @@ def test_said_to_be_over_is_a_claim(state: OrderState) -> None:
 
 
 @pytest.mark.parametrize(
-    "happened", sorted(set(I) - PROOFS - {I.FILLED_ALL, I.NOT_SENT, I.UNNAMED})
+    "happened", sorted(set(I) - PROOFS - {I.FILLED_ALL, I.NOT_SENT, I.UNNAMED, I.GONE})
 )
 def test_only_proof_ends_a_claim(happened: OrderInput) -> None:
     """A claim stays one until a proof or the whole fill; what status rows say is one more claim."""
@@ -198,9 +198,9 @@ def test_an_answered_order_is_never_unanswered_again(
     state: OrderState, happened: OrderInput
 ) -> None:
     """Once the broker's word on the placement is known it is not forgotten, unless that word turns
-    out to be about another order.
+    out to be about another order, or the broker does not stand by it.
     """
-    if state not in UNANSWERED and happened is not I.UNNAMED:
+    if state not in UNANSWERED and happened not in (I.UNNAMED, I.GONE):
         assert next_state(state, happened) not in UNANSWERED
 
 

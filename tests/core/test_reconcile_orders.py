@@ -6,7 +6,14 @@ import pytest
 
 from baseline_v1_live.core.messages import BrokerStatus, Purpose
 from baseline_v1_live.core.order_states import OrderState
-from baseline_v1_live.core.reconcile import FillMissed, OrderMissing, ShortOfOurs, StatusDiffers
+from baseline_v1_live.core.reconcile import (
+    FillMissed,
+    MoreThanOurs,
+    OrderMissing,
+    RowMissing,
+    ShortOfOurs,
+    StatusDiffers,
+)
 from tests.core.reconcile_desk import CALL, NOW, PUT, S, books, find, order, row, trade
 
 # ---------------------------------------------------------------- orders we know
@@ -154,4 +161,5 @@ def test_a_position_whose_order_is_unsettled_is_left_alone(state: OrderState) ->
     """While an order's fills are not known, its symbol's position cannot be judged."""
     ours = order(state=state, placed_at_ms=NOW - 10_000, changed_at_ms=NOW - 10_000)
 
-    assert find([ours], books(row()), {CALL: 650}) == ()
+    found = find([ours], books(row()), {CALL: 650})
+    assert not any(isinstance(each, ShortOfOurs | MoreThanOurs | RowMissing) for each in found)

@@ -96,10 +96,8 @@ BUGS = (
         edits=(
             Edit(
                 "core/reconciler.py",
-                "            case OrderMissing(order) | ValuesDiffer(order):\n",
-                "            case OrderMissing(order):\n"
-                "                self.orders._meet(order, OrderInput.PROVEN_CANCELLED)\n"
-                "            case ValuesDiffer(order):\n",
+                "                self._miss_row(order)\n",
+                "                self.orders._meet(order, OrderInput.PROVEN_CANCELLED)\n",
             ),
             Edit(
                 "core/reconciler.py",

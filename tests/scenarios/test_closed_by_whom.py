@@ -169,3 +169,26 @@ def test_what_a_cancelled_exit_left_over_waits_for_the_books_two_seconds() -> No
     assert [line for line in desk.take() if "place" in line] == [
         "place exit-0004 BUY 650 C260 MARKET"
     ]
+
+
+def test_what_is_left_of_an_exit_that_we_have_cancelled_waits_as_long() -> None:
+    """Somebody bought two of ten lots, so that our exit of ten is too much; where the books hang after
+    that and no price comes, the next exit goes out by itself.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.say("kill")
+    desk.cancelled("stop-0002")
+    desk.accept("exit-0003")
+    hand = desk.stray("hand-9001", C260, 130, 0, 0, order_type=OrderType.MARKET)
+    hand.status, hand.filled_quantity = BrokerStatus.COMPLETE, 130
+    hand.filled_value_paise = 130 * 12_900
+    desk.advance(3)
+    assert "cancel exit-0003" in desk.take()
+    desk.snapshots = False
+    desk.cancelled("exit-0003")
+    desk.advance(2)
+
+    assert [line for line in desk.take() if "place" in line] == [
+        "place exit-0004 BUY 520 C260 MARKET"
+    ]

@@ -79,6 +79,39 @@ def test_a_stop_farther_away_than_a_stop_may_be_covers_nothing(
     assert played(story) == ({Cover.COVERED} if said else set())
 
 
+@pytest.mark.parametrize(("arrives_s", "said"), [(100, False), (200, True)])
+def test_an_entry_that_was_long_on_its_way_counts_the_prices_of_that_time(
+    arrives_s: int, said: bool
+) -> None:
+    """The price rose to 105 before the entry reached the exchange, which it may for 130 seconds."""
+
+    async def story(scene: Scene) -> None:
+        scene.tick(10_500)
+        scene.tick(9_500)
+        await scene.wait(arrives_s)
+        scene.tick(9_500)
+        scene.fill(scene.entry())
+        scene.stop(trigger_price=106.05, price=109.05)
+        await scene.wait(7)
+
+    assert played(story) == ({Cover.COVERED} if said else set())
+
+
+def test_what_a_correction_sells_beside_somebody_elses_sale_is_no_short_of_ours() -> None:
+    """Our orders have bought what they sold: the account's short is as much his as it is ours."""
+
+    async def story(scene: Scene) -> None:
+        scene.tick(9_500)
+        scene.short(4)
+        scene.fill(scene.order("BUY", "MARKET", 5))
+        correction = scene.order("SELL", "MARKET", 1)
+        scene.by_hand("SELL", 3)
+        scene.fill(correction)
+        await scene.wait(20)
+
+    assert Cover.COVERED not in played(story)
+
+
 @pytest.mark.parametrize(("trigger", "said"), [(106.05, False), (106.15, True)])
 def test_a_stop_may_stand_above_the_price_that_had_its_entry_cancelled(
     trigger: float, said: bool
