@@ -18,13 +18,15 @@ from baseline_v1_live.position_tracker import PositionTracker
 
 
 class StrayOrders:
-    """Decides about each stray order; ``looked_at`` is those seen once, by the broker's id."""
+    """Decides about each stray order; ``looked_at`` is those seen once, ``left_alone`` those that were
+    said to be somebody else's, by the broker's id.
+    """
 
     def __init__(self, orders: OrderManager, positions: PositionTracker) -> None:
         self.orders = orders
         self.positions = positions
         self.looked_at: set[str] = set()
-        self._said: set[str] = set()
+        self.left_alone: set[str] = set()
 
     def resolve(self, strays: list[OrderNotOurs], read: NetRead) -> None:
         """Take over, cancel or say each stray order of one snapshot; ``read`` are its positions.
@@ -54,10 +56,10 @@ class StrayOrders:
                 # Most likely an exit that was being worked: two of them would buy twice.
                 purpose = Purpose.EXIT if row.side is Side.BUY else Purpose.ENTRY
                 self._cancel(stray, purpose, "an order of before the journal was lost", position)
-            elif broker_order_id in before and broker_order_id not in self._said:
-                self._said.add(broker_order_id)
+            elif broker_order_id in before and broker_order_id not in self.left_alone:
+                self.left_alone.add(broker_order_id)
                 self._tell(row, "is not ours and is left alone")
-            elif bare or broker_order_id not in self._said:
+            elif bare or broker_order_id not in self.left_alone:
                 self.looked_at.add(broker_order_id)
 
     @property

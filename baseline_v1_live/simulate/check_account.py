@@ -38,25 +38,34 @@ class Held:
     """What is ours of one symbol. Signed units, short is positive.
 
     ``traded``: what our own orders have sold less what they bought. ``sure``: what of it nobody else
-    can have closed; negative when our orders bought what somebody had closed before. ``most``: all
-    that may still count as ours. ``entries``: the entries that have sold since nothing was surely ours;
-    a late fill makes a second position beside the first, each with its stop. ``moved`` are stops that
-    stand where somebody else has moved them to.
+    can have closed; negative when our orders bought what somebody had closed before. ``given``: what of
+    such longs somebody else's sales have taken in. ``least`` and ``most``: what must and what may count
+    as our short; between them lies what our sales and somebody else's sales in a long of ours share.
+    ``entries``: the entries that have sold since nothing was surely ours; a late fill makes a second
+    position beside the first, each with its stop. ``moved`` are stops that stand where somebody else has
+    moved them to.
     """
 
-    __slots__ = ("entries", "forced_ms", "live", "moved", "net", "sure", "traded", "value_paise")
+    __slots__ = (
+        "entries", "forced_ms", "given", "live", "moved", "net", "sure", "traded", "value_paise",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.traded = self.sure = self.net = self.value_paise = 0
+        self.traded = self.sure = self.given = self.net = self.value_paise = 0
         self.entries: dict[str, BookOrder] = {}
         self.forced_ms = 0
         self.live: dict[str, BookOrder] = {}
         self.moved: set[str] = set()
 
     @property
+    def least(self) -> int:
+        """The least that must be covered."""
+        return max(min(self.sure, self.traded), 0)
+
+    @property
     def most(self) -> int:
         """The most that a cover may be."""
-        return max(min(self.traded, -self.net), 0)
+        return max(min(self.traded + self.given, -self.net), 0)
 
     def take(self, order: BookOrder, quantity: int, value_paise: int) -> None:
         """A fill of ``quantity`` units, whoever's it is."""
@@ -69,7 +78,9 @@ class Held:
         if self.sure > 0:
             self.sure = min(self.sure, max(-self.net, 0))
         elif self.sure < 0:
-            self.sure = max(self.sure, -max(self.net, 0))
+            left = max(self.sure, -max(self.net, 0))
+            self.given += left - self.sure
+            self.sure = left
         if self.sure <= 0:
             self.entries.clear()
         elif is_entry(order):
@@ -120,7 +131,7 @@ class Ledger:
     def count_again(self, symbol: str) -> None:
         """Whose an order of a symbol is has changed."""
         held = self.symbol(symbol)
-        held.traded = held.sure = held.net = held.value_paise = 0
+        held.traded = held.sure = held.given = held.net = held.value_paise = 0
         orders = [o for o in self._world.venue.books.orders.values() if o.symbol == symbol]
         fills = [
             (fill.at_ms, fill.trade_id, order, fill) for order in orders for fill in order.fills
@@ -228,8 +239,7 @@ class Cover:
         cover = sum(order.remaining for order in buys)
         cover -= sum(order.remaining for order in resting if self._useless(order, held))
         stops = sum(order.remaining for order in resting)
-        # What a correction of ours has sold beside somebody else's sale is his as well as ours.
-        short, most = min(max(held.sure, 0), held.most), held.most
+        short, most = held.least, held.most
         if self._chaos.fired["journal_damaged"]:
             most = max(-held.net, 0)  # What nobody remembers is taken over whole.
         note, some = self._lasting.note, bool(resting)

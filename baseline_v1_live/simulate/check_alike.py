@@ -3,6 +3,9 @@
 An exit without an answer is looked for by symbol, side and quantity, for a broker's row has no more. When
 somebody trades just as much at that moment and ours has not arrived, his order is found. To the account
 they are the same; so the one that the bot found counts as the one that it sent, and the other as his.
+
+A stop without an answer that somebody has moved before the bot could find it is like nothing that was
+sent: once the bot has said that it is somebody else's, it counts as his.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.order import STRAY
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
+from baseline_v1_live.simulate.chaos import BY_HAND
 from baseline_v1_live.simulate.check_account import Ledger, is_ours
 from baseline_v1_live.simulate.check_reach import RESERVED_MS, Reach
 from baseline_v1_live.simulate.world import World
@@ -27,6 +31,11 @@ class Alike:
             found = engine.orders.by_broker_id(row.orderid)
             if found is not None and found.reason != STRAY:
                 self._swap(engine, row)
+        moved = {name for held in self._ledger.symbols.values() for name in held.moved}
+        for row in [self._orders[name] for name in moved & engine.reconciler.strays.left_alone]:
+            if is_ours(row):
+                row.strategy = BY_HAND
+                self._ledger.count_again(row.symbol)
 
     def _swap(self, engine: Engine, theirs: BookOrder) -> None:
         sent = self._reach.sent_alike(theirs)

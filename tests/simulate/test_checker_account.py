@@ -112,6 +112,24 @@ def test_what_a_correction_sells_beside_somebody_elses_sale_is_no_short_of_ours(
     assert Cover.COVERED not in played(story)
 
 
+@pytest.mark.parametrize(("lots", "said"), [(6, False), (7, True)])
+def test_a_short_after_a_long_that_somebody_has_taken_in_may_be_all_ours(
+    lots: int, said: bool
+) -> None:
+    """Ours bought two lots too many, somebody sold two, and an entry sells six."""
+
+    async def story(scene: Scene) -> None:
+        scene.tick(9_500)
+        scene.short(4)
+        scene.fill(scene.order("BUY", "MARKET", 6))
+        scene.by_hand("SELL", 2)
+        scene.short(6)
+        scene.stop(lots)
+        await scene.wait(7)
+
+    assert (Cover.NO_POSITION in played(story)) is said
+
+
 @pytest.mark.parametrize(("trigger", "said"), [(106.05, False), (106.15, True)])
 def test_a_stop_may_stand_above_the_price_that_had_its_entry_cancelled(
     trigger: float, said: bool

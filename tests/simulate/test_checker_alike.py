@@ -36,10 +36,15 @@ def arrive(scene: Scene, strategy: str = OURS) -> BookOrder:
     return order
 
 
-def read_books(scene: Scene, found: BookOrder, reason: str = "STOP_FAILED") -> None:
-    """The bot has read the books and takes this order for its own."""
-    known = {found.orderid: SimpleNamespace(reason=reason)}
-    engine: Any = SimpleNamespace(orders=SimpleNamespace(by_broker_id=known.get))
+def read_books(
+    scene: Scene, found: BookOrder | None, reason: str = "STOP_FAILED", *left_alone: str
+) -> None:
+    """The bot has read the books, takes this order for its own, and leaves those alone."""
+    known = {found.orderid: SimpleNamespace(reason=reason)} if found is not None else {}
+    engine: Any = SimpleNamespace(
+        orders=SimpleNamespace(by_broker_id=known.get),
+        reconciler=SimpleNamespace(strays=SimpleNamespace(left_alone=set(left_alone))),
+    )
     scene.checker._alike.look(engine)
 
 
@@ -134,3 +139,21 @@ def test_only_the_next_one_in_time_counts_as_his() -> None:
         await scene.wait(60)
 
     assert Cover.LONG in played(story)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_nameless_stop_that_somebody_has_moved_counts_as_his(moved: bool) -> None:
+    """The bot says that it is not its own, and covers with another: then there is one of each."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(10)
+        stop = scene.stop(10, answered=False)
+        if moved:
+            values = {"pricetype": "SL", "quantity": stop.quantity, "price": 109.0}
+            change = {"orderid": stop.orderid, "trigger_price": 106.0, "strategy": BY_HAND}
+            scene.world.venue.modify(values | change)
+        read_books(scene, None, "", stop.orderid)
+        scene.stop(10)
+        await scene.wait(20)
+
+    assert (Cover.STACKED in played(story)) is not moved
