@@ -16,6 +16,7 @@ from baseline_v1_live.core.charges import order_charges
 from baseline_v1_live.core.day_end import DayEnd
 from baseline_v1_live.core.entry_desk import EntryDesk
 from baseline_v1_live.core.exit_desk import ExitDesk
+from baseline_v1_live.core.future_times import bring_back
 from baseline_v1_live.core.history_desk import HistoryDesk
 from baseline_v1_live.core.instruments import Contract, rupee_text
 from baseline_v1_live.core.market import Market
@@ -240,6 +241,9 @@ class Engine:
     def _on_started(self, event: Started) -> None:
         self.state = TradingState.RECONCILING
         self.prices.started_ms = event.at_ms
+        bring_back(self.orders.orders.values(), event.at_ms)
+        bring_back(self.positions.positions.values(), event.at_ms)
+        self.positions.books_read_ms = min(self.positions.books_read_ms, event.at_ms)
         if event.at_ms > self.session.open_ms:
             self._miss_minutes()
         self.orders.say(Level.INFO, "RECONCILE", f"started in {event.mode} mode, reading the books")

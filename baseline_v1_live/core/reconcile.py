@@ -192,19 +192,21 @@ def compare(
     explained = {symbol for symbol in on_their_way & read.agreed if nameless.explained(symbol)}
     busy = (filled - read.agreed) | (on_their_way - explained)
     missed = _fills(all_orders, snapshot)
-    # A fill that is booked now is compared with the positions of the next snapshot.
-    busy |= {finding.order.symbol for finding in missed}
+    unexplained = _unexplained(open_short, read)
+    unanswered = _unanswered(all_orders, snapshot, horizon_ms, unexplained, nameless)
+    # Fills that are booked now are judged with the positions when all of them are.
+    booked = {finding.order.symbol for finding in missed}
+    booked |= {f.order.symbol for f in unanswered if isinstance(f, OrderFound) and f.filled}
+    busy |= booked
     findings: list[Finding] = [*missed, *_rows(all_orders, snapshot, untouched_ms, is_open)]
     lagging = {o.symbol for o in all_orders if o.live or _sold_since(o, untouched_ms)}
-    lagging |= {finding.order.symbol for finding in missed}
+    lagging |= booked
     findings += [
         finding
         for finding in _positions(open_short, read)
         if finding.symbol not in busy or (_is_long(finding) and finding.symbol not in lagging)
     ]
-    findings += _unanswered(
-        all_orders, snapshot, horizon_ms, _unexplained(open_short, read), nameless
-    )
+    findings += unanswered
     findings += [stray for stray in _not_ours(snapshot, nameless) if is_traded(stray.row.symbol)]
     return tuple(findings)
 

@@ -53,6 +53,26 @@ def test_what_a_lost_exit_bought_is_not_booked_as_somebody_elses(desk: Desk) -> 
     assert desk.position(C260).open_quantity == 65
 
 
+def test_a_lost_exit_that_is_found_after_the_horizon_has_bought_it_itself() -> None:
+    """The books could not be read for longer than the gateway's horizon: those that show the exit's row
+    and its fill show no close by somebody else.
+    """
+    desk = Desk()
+    desk.short(C260)
+    desk.say("kill")
+    desk.cancelled("stop-0002")
+    desk.snapshots = False
+    desk.lose("exit-0003", reached=True)
+    desk.fill("exit-0003", 650, 131.00, heard=False)
+    desk.book[desk.full("exit-0003")].status = BrokerStatus.COMPLETE
+    desk.advance(140)
+    desk.take()
+    desk.snapshot()
+
+    assert desk.position(C260).external_quantity == 0
+    assert desk.position(C260).exit_quantity == 650
+
+
 def test_a_short_that_our_own_trades_explain_is_no_strangers(desk: Desk) -> None:
     """Booked as closed by somebody else while an exit was lost that had bought it: once all trades of
     the symbol are known as ours, so is the short that they leave.
