@@ -11,7 +11,7 @@ import msgspec
 
 
 def bring_back(records: Iterable[msgspec.Struct], now_ms: int) -> None:
-    """Make each instant of the records (fields in ``_ms``, epoch ms), and of those in them, now at most."""
+    """Make each instant of the records (fields in ``_ms``, epoch ms) now at most."""
     for record in records:
         for field in record.__struct_fields__:
             value = getattr(record, field)
