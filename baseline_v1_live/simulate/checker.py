@@ -175,13 +175,13 @@ class Checker:
             self.gate.hear(event, self.world.now_ms)
             if isinstance(event, Tick):
                 self._standing.shown(event)
-            self._spinning.look(event, self.world.now_ms)
             ticks.before(engine, event)
             try:
                 commands = handle(event)
             except Exception as error:
                 self.blame(UNBROKEN, f"{type(event).__name__} {error!r}")
                 raise
+            self._spinning.look(event, commands, self.world.now_ms)
             ticks.after(engine, event, commands)
             self.checks[UNBROKEN] += 1
             if commands or type(event) is not Tick:

@@ -10,6 +10,7 @@ from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.messages import (
     Command,
     Event,
+    LoadHistory,
     ModifyOrder,
     OperatorSaid,
     OrderType,
@@ -352,7 +353,17 @@ def test_timers_that_follow_each_other_at_once_are_said(every_ms: int, lawful: b
     found = findings()
     spinning = Spinning(found)
     for number in range(60):
-        spinning.look(TimerDue(), NOON + number * every_ms)
-        spinning.look(Tick(symbol=C260, ltp_paise=1), NOON + number * every_ms)
+        spinning.look(TimerDue(), (), NOON + number * every_ms)
+        spinning.look(Tick(symbol=C260, ltp_paise=1), (), NOON + number * every_ms)
 
     assert (said(found) == set()) is lawful
+
+
+def test_timers_that_ask_for_the_history_of_many_symbols_are_no_spinning() -> None:
+    """Each symbol has a time of its own at which it is asked for again."""
+    found = findings()
+    spinning = Spinning(found)
+    for number in range(60):
+        spinning.look(TimerDue(), (LoadHistory(symbol=f"{C260}{number}"),), NOON + number)
+
+    assert said(found) == set()
