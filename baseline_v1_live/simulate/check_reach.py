@@ -136,6 +136,12 @@ class Reach:
         self._behind.clear()
         self.bot_down_ms = self._world.now_ms
 
+    def lose_journal(self) -> None:
+        """What has left and not come is known to nobody any more: it covers nothing, and cannot be
+        waited for. What arrives later is an order of the exchange's books as any other.
+        """
+        self._reserved.clear()
+
     # ------------------------------------------------------------ asking
 
     def excused_to_ms(self, symbol: str, now: int, *, books: bool = True) -> int:

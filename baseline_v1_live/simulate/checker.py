@@ -205,6 +205,7 @@ class Checker:
         if damaged > self._damaged and engine.rules.foreign_position == "ours":
             self.ledger.forget_longs()
             self.ledger.forgotten.lose_journal()
+            self.reach.lose_journal()
             self._loss.begin()
         self._damaged = damaged
         self._process_ended()

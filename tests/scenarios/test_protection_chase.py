@@ -360,6 +360,33 @@ def test_an_over_bought_part_is_sold_and_nothing_beyond_it(desk: Desk) -> None:
     assert desk.net()[C260] == 0
 
 
+@pytest.mark.parametrize(("filled", "pause_s"), [(520, 2), (0, 5)])
+def test_a_correction_that_traded_in_part_begins_the_tries_anew(
+    desk: Desk, filled: int, pause_s: int
+) -> None:
+    """Refused three times, then taken and cancelled: two seconds later the rest is sold, which is well
+    within the five in which a long is gone. One that never traded is the fourth in a row.
+    """
+    desk.say("flatten")
+    desk.cancelled("stop-0002")
+    desk.accept("exit-0003")
+    desk.fill("exit-0003", 650, 130.00)
+    desk.fill("stop-0002", 650, 140.00)
+    for name, wait_s in (("0004", 3), ("0005", 3), ("0006", 6)):
+        desk.refuse(f"correction-{name}", "RMS: margin exceeds")
+        desk.advance(wait_s)
+    desk.accept("correction-0007")
+    if filled:
+        desk.fill("correction-0007", filled, 141.00)
+    desk.take()
+    desk.cancelled("correction-0007")
+    desk.advance(pause_s - 0.1)
+    assert not desk.placed(Purpose.CORRECTION)[4:]
+    desk.advance(0.2)
+
+    assert f"place correction-0008 SELL {650 - filled} C260 MARKET" in desk.take()
+
+
 @pytest.mark.parametrize(("sold", "corrected"), [(-650, 0), (-520, 130)])
 def test_beside_a_short_of_somebody_else_only_the_long_is_sold(
     desk: Desk, sold: int, corrected: int

@@ -9,7 +9,7 @@ import pytest
 from baseline_v1_live.core.engine import Engine
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.simulate.check_account import Cover
-from baseline_v1_live.simulate.check_flips import Flips
+from baseline_v1_live.simulate.check_flips import Flips, Purchases
 from baseline_v1_live.simulate.checker import READY
 from baseline_v1_live.simulate.observe import Call
 from tests.simulate.checker_scene import CALL, LOT, Scene, played
@@ -213,6 +213,50 @@ def test_a_short_that_nobody_remembers_stays_ours() -> None:
         await scene.wait(20)
 
     assert Cover.COVERED in played(story)
+
+
+def _lose_journal(scene: Scene) -> None:
+    bot = Engine(
+        rules=Rules(foreign_position="ours"),
+        session=scene.session,
+        contracts={},
+        index_symbol=None,
+    )
+    scene.chaos.fired["journal_damaged"] += 1
+    scene.checker._begin_process(bot)
+
+
+@pytest.mark.parametrize(("lost", "said"), [(True, False), (False, True)])
+def test_an_exit_of_a_lost_journal_can_be_sent_again_before_the_horizon(
+    lost: bool, said: bool
+) -> None:
+    """Who has lost the journal does not know that one got no answer; who has it waits."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.checker.ended(_send(scene, "BUY"), None)
+        await scene.wait(60)
+        if lost:
+            _lose_journal(scene)
+        _send(scene, "BUY")
+
+    assert (Purchases.NAME in played(story)) is said
+
+
+@pytest.mark.parametrize(("sent_after", "said"), [(False, True), (True, False)])
+def test_an_exit_of_a_lost_journal_covers_nothing(sent_after: bool, said: bool) -> None:
+    """The short is bare to whoever starts then; an exit that got lost since is one to wait for."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        if sent_after:
+            _lose_journal(scene)
+        scene.checker.ended(_send(scene, "BUY"), None)
+        if not sent_after:
+            _lose_journal(scene)
+        await scene.wait(20)
+
+    assert (Cover.COVERED in played(story)) is said
 
 
 @pytest.mark.parametrize("down", [False, True])
