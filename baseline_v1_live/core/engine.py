@@ -224,9 +224,9 @@ class Engine:
             self._dirty |= self.market.dirty
             return
         symbol = tick.symbol
-        if symbol in self.orders.live_symbols and not tick.quoted:
-            self.orders.on_tick(symbol, tick.ltp_paise)
-            self._dirty = True
+        if symbol in self.orders.live_symbols:
+            self.orders.on_tick(symbol, tick.ltp_paise, quoted=tick.quoted)
+            self._dirty |= not tick.quoted or bool(self.orders.called_open)
         held = self._held.get(symbol)
         if held is not None:
             if tick.quoted:

@@ -48,6 +48,8 @@ class OrderNews(OrderRequests):
         # By the broker's id, how many orders of ours there were when it was first heard: later ones
         # cannot be the order behind it.
         self.heard: dict[str, int] = {}
+        # Orders that were called open, which no price has shown.
+        self.called_open: set[str] = set()
         # What it was first told with, whoever changes it later.
         self.first_terms: dict[str, Terms] = {}
 
@@ -177,10 +179,14 @@ class OrderNews(OrderRequests):
             self._book(order, event.filled_quantity, event.filled_value_paise, proven=True)
         return order
 
-    def on_tick(self, symbol: str, ltp_paise: int) -> None:
-        """Remember that a live stop-limit order's trigger has traded, its placement answered or not."""
+    def on_tick(self, symbol: str, ltp_paise: int, *, quoted: bool = False) -> None:
+        """Remember that a live stop-limit order's trigger has traded, its placement answered or not. A
+        price that was asked for shows it only of an order that the broker calls open.
+        """
         for order in self.live(symbol):
             if order.order_type is not OrderType.SL:
+                continue
+            if quoted and order.order_id not in self.called_open:
                 continue
             if order.side is Side.BUY:
                 traded = ltp_paise >= order.trigger_price_paise
@@ -238,6 +244,7 @@ class OrderNews(OrderRequests):
     def _seen(self, order: Order, status: BrokerStatus) -> OrderInput:
         """What a word about a living order means; one that is not believed says only that it lives."""
         if status is BrokerStatus.OPEN and not self.is_open(order):
+            self.called_open.add(order.order_id)
             return OrderInput.ACCEPTED
         return _SEEN[status]
 

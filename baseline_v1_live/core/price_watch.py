@@ -1,8 +1,9 @@
 """Prices of open positions: the alert when one stays away, and the quotes asked for instead.
 
 A quote is asked for when an open position has had no tick for too long in a moving market, or none
-since a restart, while a feed is silent, and once for each open position when a limit of R is reached
-(docs/strategy.md, sections 8 and 9). A quote values a position; it is no sign of life of its symbol's
+since a restart, while a feed is silent, once for each open position when a limit of R is reached
+(docs/strategy.md, sections 8 and 9), and when its stop is called open and no price shows why: then once
+a second until one is believed. A quote values a position; it is no sign of life of its symbol's
 feed.
 """
 
@@ -11,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from baseline_v1_live.core.market import Market
-from baseline_v1_live.core.messages import FetchQuote, Level
+from baseline_v1_live.core.messages import FetchQuote, Level, Purpose
 from baseline_v1_live.core.position import Position
 from baseline_v1_live.order_manager import OrderManager
 from baseline_v1_live.position_tracker import PositionTracker
+
+_DOUBTED_EVERY_MS = 1_000
 
 
 class PriceWatch:
@@ -27,6 +30,8 @@ class PriceWatch:
         self.market = market
         self._asked_ms: dict[str, int] = {}
         self._confirming: set[str] = set()
+        self._called_open: set[str] = set()
+        self._doubted: set[str] = set()
         self._quoted: set[str] = set()
         self.started_ms = 0
 
@@ -57,6 +62,7 @@ class PriceWatch:
     def on_quote(self, symbol: str) -> None:
         """A quote of an open position came and was believed."""
         self._quoted.add(symbol)
+        self._doubted.discard(symbol)
 
     @property
     def all_quoted(self) -> bool:
@@ -69,6 +75,7 @@ class PriceWatch:
         """Say once when a position's price has stayed away for too long, and ask for quotes."""
         for position in self.positions.open.values():
             self._say_silence(position)
+            self._doubt_stop(position)
             due = self._quote_due_ms(position, feed_silent)
             if due is not None and self.orders.now_ms >= due:
                 self._confirming.discard(position.symbol)
@@ -108,11 +115,21 @@ class PriceWatch:
             return None
         if symbol in self._confirming:
             return 0
+        asked_ms = self._asked_ms.get(symbol)
+        if symbol in self._doubted:
+            return 0 if asked_ms is None else asked_ms + _DOUBTED_EVERY_MS
         silent = self.market.silent_ms(symbol) >= self._quote_after_ms
         if feed_silent or silent or self._from_before(position):
-            asked_ms = self._asked_ms.get(symbol)
             return 0 if asked_ms is None else asked_ms + self.rules.quote_every_ms
         return None
+
+    def _doubt_stop(self, position: Position) -> None:
+        """Some brokers call a waiting stop open; or it has triggered at a price that nobody has told."""
+        for stop in self.orders.live_of(position.position_id, Purpose.STOP):
+            new = stop.order_id in self.orders.called_open - self._called_open
+            if new and stop.triggered_at_ms is None:
+                self._doubted.add(position.symbol)
+            self._called_open |= self.orders.called_open & {stop.order_id}
 
     def _say_silence(self, position: Position) -> None:
         if position.silent_alerted:

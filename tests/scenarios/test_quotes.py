@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import FeedBack, FeedSilent, FetchQuote
+from baseline_v1_live.core.messages import BrokerStatus, FeedBack, FeedSilent, FetchQuote
 from tests.harness import Desk
 from tests.harness_market import C260, C261, SHORT_NAMES
 
@@ -75,6 +75,33 @@ def test_a_silent_feed_asks_at_once(desk: Desk) -> None:
     desk.advance(10)
 
     assert asked(desk) == []
+
+
+def test_a_stop_that_is_called_open_at_no_price_is_quoted_until_one_is_believed(desk: Desk) -> None:
+    """It may have triggered on a jump that nobody has told; a quote of the index's level does not count,
+    and one that is believed ends it.
+    """
+    desk.update("stop-0002", BrokerStatus.OPEN)
+    assert asked(desk) == ["C260"]
+    desk.quote(C260, desk.engine.market.index_paise / 100)
+    desk.advance(1)
+    assert asked(desk) == ["C260"]
+    desk.quote(C260, 141.00, ask=141.50)
+    assert desk.order("stop-0002").triggered_at_ms == desk.now_ms
+    desk.advance(3)
+
+    assert asked(desk) == []
+
+
+def test_a_stop_that_waits_and_is_called_open_is_quoted_once(desk: Desk) -> None:
+    """Some brokers call it so: the price shows that it has not triggered."""
+    desk.update("stop-0002", BrokerStatus.OPEN)
+    desk.quote(C260, 130.00)
+    for _ in range(5):
+        desk.update("stop-0002", BrokerStatus.OPEN)
+        desk.advance(1)
+
+    assert asked(desk) == ["C260"]
 
 
 def test_only_positions_are_quoted(desk: Desk) -> None:
