@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from baseline_v1_live.core.messages import BrokerStatus
+from baseline_v1_live.core.reconcile import SENT_SHOWS_AFTER_MS
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.simulate.check_account import Ledger, is_entry, is_ours
@@ -18,8 +19,8 @@ from baseline_v1_live.simulate.check_base import WITHIN_MS
 from baseline_v1_live.simulate.check_reach import SLOW_MS, Reach, asked, can_be_read
 from baseline_v1_live.simulate.observe import Call
 
-# What is not there may still be on its way: twice it has to be missing (docs/strategy.md, section 7),
-# and two looks, apart from each other, prove an end.
+# What is not there may still be on its way: twice it has to be missing, in books that were asked for a
+# second after it left (docs/strategy.md, sections 7 and 11). Two looks apart prove an end.
 _LOOKS_OF_A_PROOF, _LOOKS_APART_MS = 2, 500
 _FIRST_LOOK, _SECOND_LOOK = "a placement without an answer", "the same, missing once"
 _UPDATE = b'"type":"order_update"'
@@ -194,7 +195,8 @@ class News:
         if not can_be_read(call, served):
             if symbol and not call.refused and call.endpoint != "tradebook":
                 about = str(asked(call).get("orderid") or _FIRST_LOOK)
-                self._untold[symbol][about] = self._now_ms()
+                shows_ms = asked_ms + SENT_SHOWS_AFTER_MS if about == _FIRST_LOOK else 0
+                self._untold[symbol][about] = max(self._now_ms(), shows_ms)
             return
         if served is None or served.status != 200:
             return

@@ -4,11 +4,12 @@
 - Alive (open, trigger pending, an unclear word): proven alive, with the fills so far.
 - Complete, but the trade book does not have every unit: looked at again; if it stays so, a claim.
 - Cancelled or rejected: proven by one look when the stream has said the same end with the same fills,
-  or else by two looks 0.5 s apart that show the same status and the same fills.
+  or else by two looks 0.5 s apart that show the same status, values and fills.
 
 Why one look alone is no proof: the zerodha mapper of the gateway gives a row whose status it does not
 know, such as CANCEL PENDING, the status of the row before it. After five cancellations that neighbour
-may well be a cancelled order, while the stop still can fill. The order book and the status of one order
+may well be a cancelled order, while the stop still can fill. While an order is changed again and again
+both looks may meet it so; then its values differ. The order book and the status of one order
 go through the same mapper, and the acknowledgement of the cancel comes before the exchange's: none of
 them is a second witness. The trade book and the position book are honest about what has filled, and say
 nothing about what still can.
@@ -140,8 +141,14 @@ def _proven(seen: Sighting, before: Sighting | None, told: OrderUpdated | None) 
         return True
     if seen.order.status is BrokerStatus.COMPLETE or before is None or not _row_agrees(seen):
         return False
-    same = (before.order.status, before.filled_quantity, before.filled_value_paise)
-    return same == (seen.order.status, seen.filled_quantity, seen.filled_value_paise)
+    return _shown(before) == _shown(seen)
+
+
+def _shown(seen: Sighting) -> tuple[object, ...]:
+    """What two looks must agree on. An order that is over is not changed any more."""
+    row = seen.order
+    terms = (row.quantity, row.trigger_price_paise, row.limit_price_paise)
+    return row.status, terms, seen.filled_quantity, seen.filled_value_paise
 
 
 def _row_agrees(seen: Sighting) -> bool:

@@ -144,6 +144,15 @@ def test_a_cancelled_row_that_knows_more_fills_is_no_proof() -> None:
     assert not answer.proven
 
 
+@pytest.mark.parametrize("change", [{"quantity": 130}, {"trigger_price": 131.0}, {"price": 134.0}])
+def test_an_order_that_changes_between_two_looks_is_not_over(change: dict[str, Any]) -> None:
+    """Both looks have met it while it was being changed, and show its neighbour's status."""
+    answer, _ = _ask([_order("cancelled"), _order("cancelled", **change)], [[]])
+
+    assert isinstance(answer, OrderUpdated)
+    assert not answer.proven
+
+
 def test_more_fills_than_ordered_is_no_answer() -> None:
     """Books that contradict each other prove nothing."""
     answer, _ = _ask([_order("open")], [[_trade(130)]])
