@@ -117,6 +117,12 @@ class PositionTracker(PositionBook):
             self.want_exit(position, self.day_exit_reason)
         elif self.flattening:
             self.want_exit(position, FLATTEN)
+        wanted = position.exit_wanted
+        self._take_step(position)
+        if position.exit_wanted != wanted:
+            self._take_step(position)  # It has just failed to be protected.
+
+    def _take_step(self, position: Position) -> None:
         if position.exit_wanted or position.exit_reason == STOP_LOSS:
             # The entry's rest would open again what is being closed.
             self._cancel_all(position, Purpose.ENTRY, position.exit_wanted or STOP_LOSS)

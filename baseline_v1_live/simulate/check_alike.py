@@ -5,7 +5,7 @@ somebody trades just as much at that moment and ours has not arrived, his order 
 they are the same; so the one that the bot found counts as the one that it sent, and the other as his.
 
 A stop without an answer that somebody has moved before the bot could find it is like nothing that was
-sent: once the bot has said that it is somebody else's, it counts as his.
+sent: once the bot has said that it is somebody else's, it counts as his, until the bot takes it over.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Alike:
 
     def __init__(self, world: World, ledger: Ledger, reach: Reach) -> None:
         self._orders, self._ledger, self._reach = world.venue.books.orders, ledger, reach
+        # By its id, the strategy of an order of ours that counts as somebody else's.
+        self._given: dict[str, str] = {}
 
     def look(self, engine: Engine) -> None:
         """After books were read, by which alone orders are found."""
@@ -33,8 +35,12 @@ class Alike:
                 self._swap(engine, row)
         moved = {name for held in self._ledger.symbols.values() for name in held.moved}
         for row in [self._orders[name] for name in moved & engine.reconciler.strays.left_alone]:
-            if is_ours(row):
-                row.strategy = BY_HAND
+            taken_over = engine.orders.by_broker_id(row.orderid) is not None
+            if is_ours(row) and not taken_over:
+                self._given[row.orderid], row.strategy = row.strategy, BY_HAND
+                self._ledger.count_again(row.symbol)
+            elif row.orderid in self._given and taken_over:
+                row.strategy = self._given.pop(row.orderid)
                 self._ledger.count_again(row.symbol)
 
     def _swap(self, engine: Engine, theirs: BookOrder) -> None:

@@ -18,7 +18,7 @@ def desk() -> Desk:
     desk.fill("entry-0001", 195, 129.95)
     desk.refuse("stop-0002")
     desk.refuse("stop-0003")
-    assert desk.take()[-1].startswith("place exit-0004 BUY 195 C260 MARKET")
+    assert desk.take()[-2:] == ["place exit-0004 BUY 195 C260 MARKET", "cancel entry-0001"]
     return desk
 
 
