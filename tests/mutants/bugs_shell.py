@@ -152,7 +152,7 @@ BUGS = (
                 "        busy = self.hurry or unread or not self.positions.settled\n",
             ),
         ),
-        days=Days("login_over", always=True),
+        days=Days("book_fails", always=True),
     ),
     Bug(
         name="first books asked for once",

@@ -420,6 +420,18 @@ def test_more_than_fifty_calls_in_a_second_are_said(wire: Wire, many: int, lawfu
     assert wire.said == (set() if lawful else {OrderRate.CALLS})
 
 
+@pytest.mark.parametrize(("many", "lawful"), [(5, True), (6, False)])
+def test_positions_that_are_asked_for_in_a_tight_loop_are_said(
+    wire: Wire, many: int, lawful: bool
+) -> None:
+    """All books are read once a second at most, but for the few times that something else asks."""
+    for _ in range(many):
+        wire.call("positionbook")
+        wire.now_ms += 30
+
+    assert wire.said == (set() if lawful else {OrderRate.CALLS})
+
+
 @pytest.mark.parametrize(("many", "lawful"), [(25, True), (26, False)])
 def test_an_order_that_is_changed_too_often_is_said(wire: Wire, many: int, lawful: bool) -> None:
     """Brokers take no more. What the gateway refuses by itself they never see."""
