@@ -12,9 +12,8 @@ from baseline_v1_live.core.messages import BrokerOrder, OrderType, SnapshotTaken
 from baseline_v1_live.core.order import Order, Terms
 
 # A row's time is the broker's, in whole seconds and by another clock, and for some brokers it is that of
-# the order's last change. Where prices tell orders apart, it decides little.
-_MATCH_EARLY_MS = 10_000
-_MATCH_EARLY_PRICED_MS = 120_000
+# the order's last change. So it decides little: what was there before has been heard of before.
+_MATCH_EARLY_MS = 120_000
 # A row from so far in our future shows that the clocks disagree: then its time says nothing.
 _CLOCKS_DISAGREE_MS = 60_000
 
@@ -120,7 +119,7 @@ class Nameless:
             # Brokers turn market orders into protected limit orders, with a price of their own.
             in_time = -_MATCH_EARLY_MS <= after_ms <= self._horizon_ms
             return in_time and row.order_type in (OrderType.MARKET, OrderType.LIMIT)
-        if after_ms < -_MATCH_EARLY_PRICED_MS:
+        if after_ms < -_MATCH_EARLY_MS:
             return False
         sent = (order.quantity, order.trigger_price_paise, order.limit_price_paise)
         return row.order_type is order.order_type and sent in terms

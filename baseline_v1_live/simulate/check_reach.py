@@ -22,7 +22,7 @@ SLOW_MS = 1_000
 RESERVED_MS = 150_000
 _TRIES_EVERY_MS = 10_000
 # A row's time is in whole seconds and by another clock (docs/strategy.md, section 11).
-_CLOCKS_MS = 10_000
+_CLOCKS_MS = 120_000
 # A refused correction is sent again so late (docs/strategy.md, section 8).
 _SOLD_AGAIN_MS = 5_000
 # So is a refused exit, and it may wait a second for the disk: just over the five seconds of a cover.

@@ -63,7 +63,7 @@ def test_a_row_with_our_prices_is_ours_whatever_its_time(after_s: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after_s", "found"), [(-30, False), (-2, True), (5, True), (3_600, False)]
+    ("after_s", "found"), [(-130, False), (-110, True), (-2, True), (5, True), (3_600, False)]
 )
 def test_a_market_order_is_known_by_its_time_too(after_s: int, found: bool) -> None:
     """It has no price of its own, so a row far from its sending may be somebody else's."""
