@@ -209,7 +209,10 @@ class News:
             order = self._ledger.order(str(asked(call).get("orderid")))
             if order is not None:
                 self._know(order, asked_ms, Cause.FILLED, Cause.GREW)
-                if self._untold[order.symbol].get(order.orderid, 0) <= asked_ms:
+                since_ms = self._untold[order.symbol].get(order.orderid, 0)
+                if since_ms <= asked_ms:
+                    if self._reach.books_right_ms < since_ms:
+                        self._by_books_ms[order.symbol] = self._now_ms()  # Nothing could tell before.
                     self._told_of(order)
 
     def _trade_book_read(self, right: bool) -> None:

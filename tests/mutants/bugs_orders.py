@@ -209,7 +209,7 @@ BUGS = (
             Edit(
                 "position_tracker.py",
                 "if any(order.state is OrderState.IN_FLIGHT for order in on_their_way):",
-                "if any(order.state is None for order in on_their_way):",
+                "if sum(order.state is OrderState.IN_FLIGHT for order in on_their_way) > 1:",
             ),
         ),
         tests=(

@@ -124,7 +124,7 @@ BUGS = (
             ),
         ),
         tests=("tests/adapters/openalgo/test_limiter.py",),
-        days=Days("none", start=1),
+        days=Days("none", start=3),
     ),
     Bug(
         name="gateway has to hold us back",

@@ -39,6 +39,26 @@ def test_a_question_that_fails_leaves_it_to_the_books() -> None:
     assert Cover.COVERED not in played(story)
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_an_answer_that_tells_what_no_books_could_leaves_time_to_cover(read: bool) -> None:
+    """Nothing told of the fill for six seconds, then the order's own status does; right books before that
+    would have told.
+    """
+
+    async def story(scene: Scene) -> None:
+        entry = scene.entry()
+        scene.fill(entry)
+        for second in range(6):
+            await scene.wait(1)
+            scene.read_books(fails=not (read and second == 0))
+        scene.answer(scene.send("orderstatus", orderid=entry.orderid))
+        await scene.wait(3)
+        scene.stop()
+        await scene.wait(6)
+
+    assert (Cover.COVERED in played(story)) is read
+
+
 @pytest.mark.parametrize(("apart_s", "said"), [(0.4, False), (0.6, True)])
 def test_an_end_that_only_the_books_can_prove_takes_two_looks(apart_s: float, said: bool) -> None:
     """The stop was told to be cancelled; the books show it once, and then no more: half a second later
