@@ -63,6 +63,11 @@ class Held:
         return max(min(self.sure, self.traded), 0)
 
     @property
+    def left(self) -> int:
+        """What is left to close: the least of a short, all of a long of ours."""
+        return self.least if self.sure > 0 else self.sure
+
+    @property
     def most(self) -> int:
         """The most that a cover may be."""
         return max(min(self.traded + self.given, -self.net), 0)

@@ -60,7 +60,7 @@ class ClosingLeaves:
             for order in held.live.values()
             if is_entry(order)
         ]
-        held = [name for name, its in self._ledger.symbols.items() if its.sure > 0]
+        held = [name for name, its in self._ledger.symbols.items() if its.left > 0]
         process = self._process
 
         def look() -> None:
@@ -80,13 +80,13 @@ class ClosingLeaves:
         for symbol in held:
             its = self._ledger.symbol(symbol)
             lost = self._reach.reserved(symbol, "BUY", self._findings.now_ms)
-            closing = its.sure <= lost or self._bought.get(symbol, 0) >= began_ms
+            closing = its.left <= lost or self._bought.get(symbol, 0) >= began_ms
             closing |= any(
                 _is_exit(order.pricetype, order.status) and order.action == "BUY" and is_ours(order)
                 for order in its.live.values()
             )
             if not closing and not self._excused(symbol, began_ms):
-                self._findings.blame(self.EXITS, f"{symbol} short {its.sure}, no exit was sent")
+                self._findings.blame(self.EXITS, f"{symbol} short {its.left}, no exit was sent")
             self._findings.checks[self.EXITS] += 1
 
     def _excused(self, symbol: str, began_ms: int) -> bool:
@@ -144,7 +144,7 @@ class HardCut:
     def _left(self) -> list[str]:
         left = []
         for symbol, held in sorted(self._ledger.symbols.items()):
-            if held.sure:
-                left.append(f"{symbol} {-held.sure:+d}")
+            if held.left:
+                left.append(f"{symbol} {-held.left:+d}")
             left += [f"{symbol} {o.orderid} works" for o in held.live.values() if is_ours(o)]
         return left

@@ -63,7 +63,7 @@ class End:
         assert engine is not None
         self._findings.hold(CONVERGES, engine.reconciled, "bot has not read the books at the end")
         for symbol, held in sorted(self._ledger.symbols.items()):
-            self._findings.hold(FLAT, not held.sure, f"{symbol} {-held.sure:+d}")
+            self._findings.hold(FLAT, not held.left, f"{symbol} {-held.left:+d}")
             working = [order.orderid for order in held.live.values() if is_ours(order)]
             self._findings.hold(NOTHING_WORKS, not working, f"{symbol} {', '.join(working)}")
         why = f"{engine.state} {engine.positions.day_exit_reason}"

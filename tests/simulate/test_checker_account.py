@@ -107,6 +107,7 @@ def test_what_a_correction_sells_beside_somebody_elses_sale_is_no_short_of_ours(
         correction = scene.order("SELL", "MARKET", 1)
         scene.by_hand("SELL", 3)
         scene.fill(correction)
+        assert scene.checker.ledger.symbol(CALL).left == 0
         await scene.wait(20)
 
     assert Cover.COVERED not in played(story)
