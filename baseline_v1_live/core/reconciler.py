@@ -254,9 +254,9 @@ class Reconciler:
 
     def _not_booked(self, snapshot: SnapshotTaken) -> set[str]:
         """Symbols in which the trades of an order of ours may be more than we have booked of it: it has
-        no name or no proven end, or was found only now.
+        no name, or was found only now.
         """
-        symbols = {order.symbol for order in self.orders.live() if order.unsettled}
+        symbols = {order.symbol for order in self.orders.live() if order.unanswered}
         for trade in snapshot.trades:
             order = self.orders.by_broker_id(trade.broker_order_id)
             if order is not None and order.filled_quantity < trade.filled_quantity:

@@ -155,6 +155,30 @@ def test_what_somebody_closed_of_a_found_entry_is_known_with_its_fill() -> None:
     ]
 
 
+def test_what_somebody_closed_is_known_while_the_end_of_a_stop_is_not_proven() -> None:
+    """The stop of the first lots is said to be cancelled, the rest of the entry's fills and a close by hand
+    are heard from the books alone: all trades have a name, so nothing is bought once more.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.fill("entry-0001", 130, 129.95)
+    desk.accept("stop-0002")
+    desk.snapshots = False
+    desk.fill("entry-0001", 520, 129.95, heard=False)
+    hand = desk.stray("hand-9001", C260, 650, 0, 0, order_type=OrderType.MARKET)
+    hand.status, hand.filled_quantity = BrokerStatus.COMPLETE, 650
+    hand.filled_value_paise = 650 * 12_900
+    desk.advance(6)
+    desk.update("stop-0002", BrokerStatus.CANCELLED)
+    desk.take()
+    desk.snapshot()
+    desk.prove("stop-0002", BrokerStatus.CANCELLED)
+
+    assert desk.position(C260).external_quantity == 650
+    assert [line for line in desk.take() if "place" in line] == []
+
+
 def test_books_of_before_do_not_judge_what_is_heard_later() -> None:
     """A lost entry is found in the books, not filled yet; its fill comes a moment later."""
     desk = Desk()
