@@ -156,8 +156,8 @@ def test_what_somebody_closed_of_a_found_entry_is_known_with_its_fill() -> None:
 
 
 def test_what_somebody_closed_is_known_while_the_end_of_a_stop_is_not_proven() -> None:
-    """The stop of the first lots is said to be cancelled, the rest of the entry's fills and a close by hand
-    are heard from the books alone: all trades have a name, so nothing is bought once more.
+    """The stop of the first lots is said to be cancelled, the entry's other fills and a close by hand are
+    heard from the books alone: all trades have a name, so nothing is bought once more.
     """
     desk = Desk()
     desk.swing_low(C260, 130.00, 139.00)
