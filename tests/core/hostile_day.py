@@ -157,13 +157,21 @@ class HostileDay(RuleBasedStateMachine):
 
     def pass_time(self, ms: int) -> None:
         end = self.now + ms
-        while self.timer is not None and self.timer <= end:
-            self.now = self.broker.now_ms = max(self.now, self.timer)
-            self.timer = None
-            self.feed(TimerDue())
+        while (due := self._next_due_ms()) is not None and due <= end:
+            self.now = self.broker.now_ms = max(self.now, due)
             self.force_overdue()
+            if self.timer is not None and self.timer <= self.now:
+                self.timer = None
+                self.feed(TimerDue())
+                self.force_overdue()
         self.now = self.broker.now_ms = end
         self.force_overdue()
+
+    def _next_due_ms(self) -> int | None:
+        """When the engine wants to be woken, or something has waited until the horizon."""
+        waiting = (*self.broker.limbo, *self.broker.sent, *self.broker.mail)
+        overdue = min((each.at_ms + HORIZON_MS for each in waiting), default=None)
+        return min((due for due in (self.timer, overdue) if due is not None), default=None)
 
     def force_overdue(self) -> None:
         """The gateway does nothing, and the shell answers nothing, after the horizon."""
