@@ -36,7 +36,7 @@ ENTRY_LEAVES_MS = 500
 # Of the exchange, the brokers, and our own share of a minute that entries leave to the rest.
 ENTRIES_A_SECOND, ORDERS_A_SECOND, CALLS_A_SECOND = 8, 10, 50
 # Snapshots are due once a second at most, but for some that something else asks for.
-BOOKS_A_SECOND = 5
+BOOKS_A_SECOND = 10
 ENTRIES_A_MINUTE, ORDERS_A_MINUTE = 70, 100
 ORDERS_A_DAY, CHANGES_OF_AN_ORDER = 5_000, 25
 _ROUNDING_MS = 1
