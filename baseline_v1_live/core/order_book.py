@@ -202,8 +202,8 @@ class OrderBook:
 
     def _give_up_name(self, order: Order) -> None:
         """What was taken for the order's row is another's: that of one alike without a name, if any."""
-        assert order.broker_order_id is not None
-        del self._by_broker_id[order.broker_order_id]
+        if order.broker_order_id is not None and self.by_broker_id(order.broker_order_id) is order:
+            del self._by_broker_id[order.broker_order_id]
         nameless = (one for one in self._live.values() if one.unanswered and one is not order)
         alike = (one for one in nameless if one.broker_order_id is None and one.is_like(order))
         twin = next(alike, None)

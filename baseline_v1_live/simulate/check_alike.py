@@ -34,7 +34,8 @@ class Alike:
             if found is not None and found.reason != STRAY:
                 self._swap(engine, row)
         moved = {name for held in self._ledger.symbols.values() for name in held.moved}
-        for row in [self._orders[name] for name in moved & engine.reconciler.strays.left_alone]:
+        left_alone = moved & engine.reconciler.strays.left_alone
+        for row in [self._orders[name] for name in sorted(left_alone)]:
             taken_over = engine.orders.by_broker_id(row.orderid) is not None
             if is_ours(row) and not taken_over:
                 self._given[row.orderid], row.strategy = row.strategy, BY_HAND

@@ -212,9 +212,8 @@ class News:
                 since_ms = self._untold[order.symbol].get(order.orderid, 0)
                 if since_ms <= asked_ms:
                     if self._reach.books_right_ms < since_ms:
-                        self._by_books_ms[order.symbol] = (
-                            self._now_ms()
-                        )  # Nothing could tell before.
+                        # Nothing could tell before.
+                        self._by_books_ms[order.symbol] = self._now_ms()
                     self._told_of(order)
 
     def _trade_book_read(self, right: bool) -> None:
