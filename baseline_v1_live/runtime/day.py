@@ -317,7 +317,7 @@ class LiveDay:
 
     async def close(self) -> None:
         """End everything that runs; orders that rest at the broker stay as they are."""
-        self._jobs.stop()
+        await self._jobs.stop()
         for task in (self._watch, self._mode_look):
             if task is not None:
                 task.cancel()

@@ -5,9 +5,18 @@ Each of them is a second string: what must not be missed is a deadline in the co
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable
 
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_SUBMITTED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 
@@ -15,6 +24,8 @@ from baseline_v1_live.core.session import IST
 from baseline_v1_live.runtime.clock import Clock
 
 Job = Callable[[], None] | Callable[[], Awaitable[None]]
+
+_STOP_WAIT_S = 1.0
 
 
 class _ClockZone(dt.tzinfo):
@@ -62,6 +73,11 @@ class DayJobs:
         self._clock = clock
         self._zone = _ClockZone(clock)
         self._scheduler = _ClockedScheduler(clock, self._zone)
+        self._running: set[str] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._scheduler.add_listener(self._began, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_listener(self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
 
     def add(self, name: str, at_ms: int, job: Job) -> None:
         """Run a job at an instant, in the event loop; one whose instant has passed is left out."""
@@ -72,7 +88,9 @@ class DayJobs:
         async def run() -> None:
             done = job()
             if done is not None:
-                await done
+                # Only the stop cancels a job, and then nobody waits for what it had to say.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await done
 
         self._scheduler.add_job(run, DateTrigger(self._zone.at(at_ms)), id=name, name=name)
 
@@ -85,7 +103,26 @@ class DayJobs:
         """Begin to run jobs."""
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Run no more jobs."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+    async def stop(self) -> None:
+        """Run what is due by now, so that the day's last words are said; then no more jobs. One that
+        takes longer than a second is given up.
+        """
+        if not self._scheduler.running:
+            return
+        # It looks for what is due in the loop's next turn; a day that is slow may be late with that.
+        self._scheduler.wakeup()
+        await asyncio.sleep(0)
+        self._scheduler.pause()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_WAIT_S):
+                await self._idle.wait()
+        self._scheduler.shutdown(wait=False)
+
+    def _began(self, event: JobSubmissionEvent) -> None:
+        self._running.add(event.job_id)
+        self._idle.clear()
+
+    def _ended(self, event: JobExecutionEvent) -> None:
+        self._running.discard(event.job_id)
+        if not self._running:
+            self._idle.set()

@@ -183,7 +183,9 @@ class Reach:
         """
         self._reserved = [one for one in self._reserved if now - one.sent_ms <= RESERVED_MS]
         units, arrived = 0, set(self._named)
-        for one in self._reserved:
+        # The newest first: an order that came after two of them may be either, and the older one's time
+        # is over sooner.
+        for one in reversed(self._reserved):
             if (one.symbol, one.action) != (symbol, action):
                 continue
             row = next((row for row in self._rows_like(one) if row.orderid not in arrived), None)

@@ -147,7 +147,7 @@ def test_jobs_follow_the_clock() -> None:
         assert clock.now_ms() >= START_MS + 6 * 3_600_000
         assert ran == ["square-off"]
         assert threads == [threading.get_ident()]
-        jobs.stop()
+        await jobs.stop()
 
     follow(story, speed=100_000.0)
 
@@ -167,6 +167,51 @@ def test_jobs_run_by_the_real_clock() -> None:
         jobs.start()
         async with asyncio.timeout(5):
             await done.wait()
-        jobs.stop()
+        await jobs.stop()
+
+    asyncio.run(story())
+
+
+def test_a_job_that_is_due_when_the_day_ends_is_run() -> None:
+    """The end may come in the very turn of the loop in which the day's last words are due."""
+
+    async def story(published: Published, clock: FollowedClock) -> None:
+        ran: list[str] = []
+
+        async def second() -> None:
+            await asyncio.sleep(0)
+            ran.append("second")
+
+        jobs = DayJobs(clock)
+        jobs.add("first", clock.now_ms() + 1, lambda: ran.append("first"))
+        jobs.add("second", clock.now_ms() + 1, second)
+        jobs.add("tomorrow", clock.now_ms() + 24 * 3_600_000, lambda: ran.append("tomorrow"))
+        jobs.start()
+        await clock.sleep_until(START_MS + 10)
+        await jobs.stop()
+        assert sorted(ran) == ["first", "second"]
+
+    follow(story, speed=1.0)
+
+
+def test_a_job_that_hangs_does_not_keep_the_end_waiting() -> None:
+    """It is given up after a second, without a word of an error in the job."""
+
+    async def story() -> None:
+        clock = RealClock()
+        began, errors = asyncio.Event(), []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: errors.append(told))
+
+        async def job() -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+        jobs = DayJobs(clock)
+        jobs.add("hangs", clock.now_ms() + 20, job)
+        jobs.start()
+        async with asyncio.timeout(5):
+            await began.wait()
+            await jobs.stop()
+        assert errors == []
 
     asyncio.run(story())

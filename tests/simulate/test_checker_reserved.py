@@ -151,6 +151,22 @@ def test_of_two_corrections_alike_one_has_come(answered: bool, said: bool) -> No
     assert (Cover.LONG in played(story)) is said
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(110, True), (122, False)])
+def test_of_two_exits_alike_the_newer_one_has_come(seconds: int, said: bool) -> None:
+    """What came after both may be either; the older one cannot come any more once its time is over."""
+
+    async def story(scene: Scene) -> None:
+        scene.short(20)
+        scene.checker.ended(_send(scene, "BUY", "LIMIT"), None)
+        await scene.wait(10)
+        scene.checker.ended(_send(scene, "BUY", "LIMIT"), None)
+        scene.fill(scene.order("BUY", "LIMIT", 10, price=80.0))
+        await scene.wait(seconds)
+        _send(scene, "BUY")
+
+    assert (Purchases.NAME in played(story)) is said
+
+
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_stop_may_cover_what_a_lost_correction_sells(answered: bool) -> None:
     """Nobody can say whether the lot that is short again when it arrives is short now: until then the

@@ -46,6 +46,7 @@ from baseline_v1_live.runtime.clock import wall_ms
 _log = logging.getLogger(__name__)
 
 _READ_RETRY_S = (0.25, 0.5, 1.0)
+_REFUSED_PAUSE_S = 0.05
 _ORDER_HOLD_MS = 1_000
 # An entry that waited is an entry at an old price, and so is a chase: a second later it has another one.
 # What protects or takes back waits as long as it takes.
@@ -320,7 +321,11 @@ class OpenAlgoClient:
         """
         async with self._history_turn:
             reply = await self._read(requests.history(symbol, start, end), self.timeouts.history_s)
-        return data.history(reply, self._now_ms(), within)
+            bars = data.history(reply, self._now_ms(), within)
+            if isinstance(bars, Unreadable):
+                # Who refuses does it at once, and would be asked for all the other symbols at once.
+                await self._sleep(_REFUSED_PAUSE_S)
+        return bars
 
     # ------------------------------------------------------------ constant for the day
 

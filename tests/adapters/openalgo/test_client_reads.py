@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -284,3 +285,18 @@ def test_the_other_reads() -> None:
         ]  # fmt: skip
 
     assert run(scenario) == [1, 1, 500, (), Mode.ANALYZE, "simbroker"]
+
+
+@pytest.mark.parametrize("answer", [(503, {"status": "error", "message": "busy"}), (200, {**OK})])
+def test_histories_that_are_refused_at_once_are_not_asked_for_at_once(answer: Answer) -> None:
+    """A gateway that refuses them all would be asked for every symbol's within a moment."""
+    sleeps = Sleeps()
+
+    async def scenario(server: Gateway, client: OpenAlgoClient) -> None:
+        server.say("history", answer)
+        date = dt.date(2026, 11, 23)
+        symbols = [f"NIFTY24NOV{strike}CE" for strike in range(26000, 26500, 50)]
+        await asyncio.gather(*(client.history(symbol, date, date) for symbol in symbols))
+
+    run(scenario, sleep=sleeps)
+    assert sleeps.seconds == [0.05] * 10
