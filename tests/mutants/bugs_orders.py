@@ -198,8 +198,13 @@ BUGS = (
         edits=(
             Edit(
                 "core/order_book.py",
-                "if o.purpose is purpose and o.live\n",
-                "if o.purpose is purpose and o.live and o.state is not OrderState.IN_FLIGHT\n",
+                "        return [\n"
+                "            o for o in self._by_position.get(position_id, ()) if o.purpose is purpose and o.live\n"
+                "        ]\n",
+                "        orders = self._by_position.get(position_id, ())\n"
+                "        live = [o for o in orders if o.purpose is purpose and o.live]\n"
+                "        there = [o for o in live if o.state is not OrderState.IN_FLIGHT]\n"
+                "        return there if len(live) == len(there) + 1 else live\n",
             ),
             Edit(
                 "order_manager.py",
