@@ -1,7 +1,7 @@
 """When to read the broker's books, and what to do about each difference found in them.
 
-Each kind of finding has one resolution, named after it. A position that is smaller at the broker is
-believed when the trade book says the same, or when two complete snapshots in a row show it.
+Each kind of finding has one resolution, named after it; those of positions are in
+core/position_differences.py.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from baseline_v1_live.core.net_positions import NetRead, read_net
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_ends import OrderEnds
 from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.position_differences import PositionDifferences
 from baseline_v1_live.core.reconcile import (
     SENT_SHOWS_AFTER_MS,
     FillMissed,
@@ -75,19 +76,16 @@ class Reconciler:
         self.strays = StrayOrders(orders, positions)
         self.missing = MissingRows(orders)
         self.foreign = Foreign(orders, positions, price_of)
+        self.differences = PositionDifferences(orders, positions, self.foreign, price_of)
         self.ends = OrderEnds(orders, positions.open_short)
-        self._price_of = price_of
         self._asked_ms: int | None = None
         self._last_asked_ms: int | None = None
         self._afresh = False
         self._strange_ms: int | None = None
         self.unclear: frozenset[str] = frozenset()
-        self._read_before_ms = 0
         self._waiting_since_ms: int | None = None
         self._unread_said = False
-        self._doubted: dict[str, int] = {}
         self._told_net: dict[str, int] = {}
-        self._others_traded: set[str] = set()
 
     @property
     def due_ms(self) -> int:
@@ -206,7 +204,7 @@ class Reconciler:
         if self.completed_ms is not None and snapshot.asked_at_ms < self.completed_ms:
             return  # Overtaken by a newer one.
         self._waiting_since_ms = None
-        self._read_before_ms = self.positions.books_read_ms
+        read_before_ms = self.positions.books_read_ms
         self.completed_ms = self.positions.books_read_ms = snapshot.asked_at_ms
         self.broker_net = {p.symbol: p.net_quantity for p in snapshot.positions if p.net_quantity}
         held = {position.symbol for position in self.positions.open.values()}
@@ -234,12 +232,7 @@ class Reconciler:
             first_terms=self.orders.first_terms,
         )
         self.foreign.forget(findings, self.unclear)
-        self._others_traded = {
-            trade.symbol
-            for trade in snapshot.trades
-            if self.orders.by_broker_id(trade.broker_order_id) is None
-        }
-        self._doubted, self.positions.doubtful = self.positions.doubtful, {}
+        self.differences.begin(snapshot, read_before_ms)
         self.missing.resolve([*findings, *self._forgotten()])
         for finding in findings:
             self.found[type(finding).__name__] += 1
@@ -250,7 +243,7 @@ class Reconciler:
         strays = [finding for finding in findings if isinstance(finding, OrderNotOurs)]
         self.strays.resolve(strays, read)
         self.ends.resolve(snapshot, read)
-        self.positions.strangers_short = dict(self._shorts_of_others(read))
+        self.positions.strangers_short = dict(self.differences.shorts_of_others(read))
 
     def _not_booked(self, snapshot: SnapshotTaken) -> set[str]:
         """Symbols in which the trades of an order of ours may be more than we have booked of it: it has
@@ -275,22 +268,9 @@ class Reconciler:
             ours = self.positions.open_short(symbol)
             gone = ours - max(-net_quantity, 0)
             if gone > 0:
-                self._confirm_shortfall(ShortOfOurs(symbol, gone, agreed=True))
+                self.differences.confirm_shortfall(ShortOfOurs(symbol, gone, agreed=True))
             elif ours < 0 and -net_quantity > ours:
                 self.positions.strangers_short[symbol] = -net_quantity - ours
-
-    def _shorts_of_others(self, read: NetRead) -> Iterator[tuple[str, int]]:
-        """By symbol: units short beyond ours, where the trade book says the same or it was seen twice.
-        What was known stays as far as the books still leave room for it.
-        """
-        before = self.positions.strangers_short
-        for symbol in read.net.keys() | before.keys():
-            net_quantity, ours = read.net.get(symbol, 0), self.positions.open_short(symbol)
-            beyond = -net_quantity - ours
-            if symbol not in read.agreed and not self.foreign.is_told(symbol, net_quantity, ours):
-                beyond = min(beyond, before.get(symbol, 0))
-            if beyond > 0:
-                yield symbol, beyond
 
     def _relevant(self, read: NetRead) -> NetRead:
         """Unclear is only what may be ours: what we hold or have traded, and any of the day's contracts
@@ -332,9 +312,9 @@ class Reconciler:
             case StopUnseen(order):
                 self._miss_stop(order)
             case ShortOfOurs():
-                self._confirm_shortfall(finding)
+                self.differences.confirm_shortfall(finding)
             case MoreThanOurs():
-                self._judge_difference(finding)
+                self.differences.judge(finding)
 
     def _book_missed_fill(self, finding: FillMissed) -> None:
         order = finding.order
@@ -405,95 +385,3 @@ class Reconciler:
                 f"books; {meanwhile}, and it is still looked for",
                 f"unseen:{order.symbol}",
             )
-
-    def _certain(self, symbol: str, difference: int, *, agreed: bool) -> bool:
-        """Whether a difference is believed: the trade book shows it too, or the snapshot before did;
-        until then it is doubtful, and what is in doubt is neither bought nor sold.
-        """
-        if agreed or self._doubted.get(symbol) == difference:
-            return True
-        self.positions.doubtful[symbol] = difference
-        return False
-
-    def _confirm_shortfall(self, finding: ShortOfOurs) -> None:
-        symbol, quantity = finding.symbol, finding.quantity
-        if not self._certain(symbol, quantity, agreed=finding.agreed):
-            return
-        for position in list(self.positions.open.values()):
-            if position.symbol == symbol and quantity > 0:
-                part = min(quantity, max(position.open_quantity, 0))
-                quantity -= part
-                self.positions.close_externally(position, part, self._price_of(symbol))
-
-    def _judge_difference(self, finding: MoreThanOurs) -> None:
-        symbol, net_quantity, ours = finding.symbol, finding.net_quantity, finding.ours
-        if ours < 0 and net_quantity < -ours:
-            self._confirm_sold_long(symbol, -ours - max(net_quantity, 0), agreed=finding.agreed)
-        elif finding.agreed and self._reclaim(symbol, -net_quantity - max(ours, 0)):
-            pass
-        elif not self._correct_flip(finding) and not self.foreign.adopt(symbol, net_quantity):
-            self.foreign.tell(symbol, net_quantity, ours)
-
-    def _reclaim(self, symbol: str, short: int) -> bool:
-        """Whether so many units short, beyond ours, are ours after all: we had booked them as closed by
-        somebody else, and the trade book has no trade of anybody else in the symbol.
-        """
-        if symbol in self._others_traded:
-            return False
-        closed = [
-            position
-            for position in reversed(self.positions.positions.values())
-            if position.symbol == symbol and position.external_quantity > 0
-        ]
-        for position in closed:
-            part = min(short, position.external_quantity)
-            if part > 0:
-                short -= part
-                self.positions.take_back_external(position, part)
-        return bool(closed)
-
-    def _confirm_sold_long(self, symbol: str, quantity: int, *, agreed: bool) -> None:
-        """A long of ours is smaller at the broker: somebody sold it before our correction did."""
-        if not self._certain(symbol, quantity, agreed=agreed):
-            return
-        for position in list(self.positions.open.values()):
-            if position.symbol == symbol and position.open_quantity < 0 < quantity:
-                part = min(quantity, -position.open_quantity)
-                quantity -= part
-                self.positions.close_externally(position, -part, self._price_of(symbol))
-
-    def _correct_flip(self, finding: MoreThanOurs) -> bool:
-        """A long where we have just bought to close: somebody had closed our short before.
-
-        The trade book or two snapshots in a row must show it; then what was closed outside is booked,
-        and the long that our own purchase made is sold by the position's own correction, never more
-        than we bought.
-        Looked for within a minute after the close, and in the first books read after it, however
-        late those come.
-        """
-        symbol, net_quantity, ours = finding.symbol, finding.net_quantity, finding.ours
-        if net_quantity <= 0 or ours > 0:
-            return False
-        since = min(
-            self.orders.now_ms - self.rules.flip_window_ms,
-            self._read_before_ms - self.rules.touched_grace_ms,
-        )
-        if self._doubted.get(symbol) == -net_quantity:
-            since = 0  # The snapshot before saw it in time.
-        closed = [
-            p
-            for p in reversed(self.positions.positions.values())
-            if p.symbol == symbol and p.exit_quantity and (p.closed_at_ms or since) >= since
-        ]
-        if not closed:
-            return False
-        if not self._certain(symbol, -net_quantity, agreed=finding.agreed):
-            return True
-        left = net_quantity + min(ours, 0)
-        for position in closed:
-            # A long that was booked before is not made again, whoever buys within the minute.
-            flipped = min(left, position.exit_quantity - position.overbought_quantity)
-            if flipped > 0:
-                left -= flipped
-                self.positions.close_externally(position, flipped, self._price_of(symbol))
-        return True
