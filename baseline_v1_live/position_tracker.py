@@ -1,6 +1,6 @@
 """PURE: fills to positions, the cover of every short, R of the day, and closing everything.
 
-Positions are driven by comparing what is wanted with what is: each call of ``drive`` looks at the
+Positions are driven by comparing what is wanted with what is: each call of ``drive_all`` looks at the
 open quantity and the live orders of a position and takes the next step, so it may be called at any
 time and after any surprise. It decides and emits commands; it never calls a broker.
 """
@@ -53,7 +53,7 @@ class PositionTracker(PositionBook):
         self.failures_seen: set[str] = set()
 
     def deadlines(self) -> Iterator[int]:
-        """Instants at which ``drive`` has a retry to make."""
+        """Instants at which ``drive_all`` has a retry to make."""
         for position in self.open.values():
             now = self.orders.now_ms
             for due in (position.exit_due_ms, position.stop_due_ms, self._books_due_ms(position)):
@@ -105,18 +105,18 @@ class PositionTracker(PositionBook):
         """Take the next step for every position that is open or not proven closed."""
         if not self.orders.ready:
             return
+        all_wanted = self.day_exit_reason or (FLATTEN if self.flattening else "")
+        for position in self.open.values() if all_wanted else ():
+            self.want_exit(position, all_wanted)
+        self.set_off()
         for position in list(self.open.values()):
-            self.drive(position)
+            self._drive(position)
         if self.flattening and self.flat:
             self.flattening = False
             self.books_wanted = FLATTEN
 
-    def drive(self, position: Position) -> None:
+    def _drive(self, position: Position) -> None:
         """Take the position's next step: protect it, close it, correct it, or declare it closed."""
-        if self.day_exit_reason is not None:
-            self.want_exit(position, self.day_exit_reason)
-        elif self.flattening:
-            self.want_exit(position, FLATTEN)
         wanted = position.exit_wanted
         self._take_step(position)
         if position.exit_wanted != wanted:

@@ -22,10 +22,10 @@ class Position(msgspec.Struct, kw_only=True):
     """A short option position, named by the order that opened it.
 
     Money is exact: values are Σ price x quantity of broker fills. ``external_*`` is what somebody
-    else closed of it, valued at the price known when it was seen. ``overbought_quantity`` is what was
-    bought beyond what was short, in all. ``surplus_quantity`` is what its
-    entry sold beyond R, in all; ``stages`` counts the stages of the day that it was open at, the newest
-    is ``stage_reason``, and ``staged_quantity`` is what was bought back for them.
+    else, or a long of ours, closed of it, valued at the price known when it was seen.
+    ``overbought_quantity`` is what was bought beyond what was short, in all. ``surplus_quantity`` is
+    what its entry sold beyond R, in all; ``stages`` counts the stages of the day that it was open at,
+    the newest is ``stage_reason``, and ``staged_quantity`` is what was bought back for them.
     """
 
     position_id: str

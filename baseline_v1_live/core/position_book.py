@@ -188,6 +188,34 @@ class PositionBook:
             f"external:{position.symbol}",
         )
 
+    def set_off(self) -> None:
+        """Close what is to be bought back of a symbol by what another position is long of it: to trade
+        both would be to trade with ourselves. Not while an order for either is on its way. At one price
+        for both it changes no P&L of the day.
+        """
+        for long in [position for position in self.open.values() if position.open_quantity < 0]:
+            if any(self.orders.live(long.symbol, Purpose.CORRECTION)):
+                continue
+            if any(self.orders.live(long.symbol, Purpose.EXIT)):
+                continue
+            for short in self.open.values():
+                quantity = min(short.open_quantity, -long.open_quantity)
+                if short.symbol == long.symbol and short.exit_wanted and quantity > 0:
+                    self._set_off(long, short, quantity)
+
+    def _set_off(self, long: Position, short: Position, quantity: int) -> None:
+        price_paise = self.orders.prices.closing_price(short.symbol) or short.mark_paise
+        for position, closed in ((short, quantity), (long, -quantity)):
+            position.external_quantity += closed
+            position.external_value_paise += closed * price_paise
+            self.changed[position.position_id] = position
+        short.exit_reason = short.exit_wanted
+        self.orders.say(
+            Level.ALERT,
+            "EXIT",
+            f"{short.symbol}: {quantity} to buy back are set off against {quantity} bought too much",
+        )
+
     def take_back_external(self, position: Position, quantity: int) -> None:
         """Nobody else has closed a quantity after all: it is short, and ours to look after."""
         value = position.external_value_paise * quantity // position.external_quantity

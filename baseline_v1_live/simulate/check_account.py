@@ -118,6 +118,11 @@ class Ledger:
         """The exchange's order of this id."""
         return self._world.venue.books.orders.get(orderid)
 
+    def forgotten_orders(self) -> list[BookOrder]:
+        """Orders of ours that no disk remembers."""
+        orders = self._world.venue.books.orders
+        return [order for name, order in orders.items() if name in self.forgotten]
+
     def forget_longs(self) -> None:
         """The bot has lost its memory: a long that its orders made is nobody's any more, told and left
         alone. Shorts it takes over.

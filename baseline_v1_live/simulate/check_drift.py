@@ -92,11 +92,6 @@ class Drift:
         """Orders at the exchange that the bot has not placed."""
         return [o for o in self._world.venue.books.orders.values() if not is_ours(o)]
 
-    def forgotten(self) -> list[BookOrder]:
-        """Orders of ours that no disk remembers."""
-        orders = self._world.venue.books.orders
-        return [o for name, o in orders.items() if name in self._ledger.forgotten]
-
     def new_process(self) -> None:
         """Another process has other beliefs."""
         self._watched = set(self._world.venue.books.orders)
@@ -258,7 +253,7 @@ class ProfitAndLoss:
         """Money of our own orders that nobody can know as ours; the bot has it as somebody else's."""
         return sum(
             _money(row)
-            for row in self._drift.forgotten()
+            for row in self._ledger.forgotten_orders()
             if row.symbol == symbol
             and not self._loss.forgot(row.orderid)
             and engine.orders.by_broker_id(row.orderid) is None

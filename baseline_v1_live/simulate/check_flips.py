@@ -62,7 +62,9 @@ class Purchases:
         now = self._findings.now_ms
         reserved = self._reach.reserved(symbol, "BUY", now, for_ms=self._horizon_ms)
         most = most_of(held, self._chaos)
-        unknown = self._news.unknown(symbol, "BUY", decided_ms)
+        unknown = self._news.unknown(symbol, "BUY", decided_ms) + self._forgotten(
+            symbol, held, most
+        )
         lost = reserved - quantity
         what = f"{symbol} buys {quantity} beside {live} and {lost}, short {most}"
         # A stop covers what an exit without an answer was to close (docs/strategy.md, section 11).
@@ -71,6 +73,17 @@ class Purchases:
             self._findings.excuse(self.NAME)
             return
         self._findings.hold(self.NAME, live + reserved <= most, what)
+
+    def _forgotten(self, symbol: str, held: Held, most: int) -> int:
+        """Units that a dead process has bought back and no disk has: beside the shorts of others the
+        books cannot tell them from somebody's own purchase.
+        """
+        bought = sum(
+            order.filled_quantity
+            for order in self._ledger.forgotten_orders()
+            if order.symbol == symbol and order.action == "BUY"
+        )
+        return min(bought, max(-held.net - most, 0))
 
 
 def _resting(held: Held) -> int:

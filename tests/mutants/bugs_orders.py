@@ -199,7 +199,8 @@ BUGS = (
             Edit(
                 "core/order_book.py",
                 "        return [\n"
-                "            o for o in self._by_position.get(position_id, ()) if o.purpose is purpose and o.live\n"
+                "            o for o in self._by_position.get(position_id, ()) "
+                "if o.purpose is purpose and o.live\n"
                 "        ]\n",
                 "        orders = self._by_position.get(position_id, ())\n"
                 "        live = [o for o in orders if o.purpose is purpose and o.live]\n"

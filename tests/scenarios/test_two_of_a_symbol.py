@@ -62,3 +62,40 @@ def test_a_long_that_closing_both_has_made_is_sold(lots: int) -> None:
     assert len(stops) == 2
     assert sold == lots * 65
     assert not any("place correction" in line for line in desk.take())
+
+
+def test_a_long_of_one_closes_the_other_without_an_order() -> None:
+    """The first one's stop fills after its cancellation was proven, beside its exit: the account is flat,
+    and to buy the second one back and sell the long would be to trade with ourselves.
+    """
+    desk = two_positions()
+    desk.say("flatten")
+    desk.cancelled("stop-0004")
+    desk.accept("exit-0006")
+    desk.fill("exit-0006", 325, 131.00)
+    desk.take()
+    desk.fill("stop-0004", 325, 132.00)
+    desk.cancelled("stop-0005")
+    desk.advance(10)
+
+    orders = [line for line in desk.take() if line.startswith(("place", "modify"))]
+    assert orders == []
+    assert desk.engine.positions.flat
+    assert desk.engine.pnl_paise == 650 * 12995 - 325 * (13100 + 13200)
+
+
+def test_a_long_sells_only_what_no_other_one_needs() -> None:
+    """The second one has less left than the first one is long: the rest is sold."""
+    desk = two_positions()
+    desk.say("flatten")
+    desk.fill("stop-0005", 130, 132.00)
+    desk.cancelled("stop-0004")
+    desk.accept("exit-0006")
+    desk.fill("exit-0006", 325, 131.00)
+    desk.take()
+    desk.fill("stop-0004", 325, 132.00)
+    desk.cancelled("stop-0005")
+    desk.advance(10)
+
+    placed = [line for line in desk.take() if line.startswith("place")]
+    assert [line.split()[2:4] for line in placed] == [["SELL", "130"]]

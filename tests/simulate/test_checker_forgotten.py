@@ -15,6 +15,7 @@ from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.simulate import check_end
 from baseline_v1_live.simulate.check_account import Cover
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
+from baseline_v1_live.simulate.check_flips import Purchases
 from tests.simulate.checker_scene import CALL, LOT, Scene, end_of, played
 
 NAME = "2026-11-26-exit-0004"
@@ -234,3 +235,21 @@ def test_such_a_stop_that_somebody_moved_is_not_ours_to_take_away(
         await scene.wait(7)
 
     assert played(story) == (set() if lawful else {Cover.STACKED, Cover.NO_POSITION})
+
+
+@KNOWABLE
+@pytest.mark.parametrize("others_lots", [0, 20])
+def test_such_a_purchase_may_be_made_again_beside_shorts_of_others(
+    happens: tuple[str, ...], lawful: bool, others_lots: int
+) -> None:
+    """The books show a short that is large enough, and somebody's purchase. Where nobody else is short
+    they show that the position is gone.
+    """
+
+    async def story(scene: Scene) -> None:
+        _exit(scene, *happens)
+        scene.by_hand("SELL", others_lots) if others_lots else None
+        await scene.wait(3)
+        scene.send("placeorder", symbol=CALL, action="BUY", quantity=10 * LOT, pricetype="MARKET")
+
+    assert (Purchases.NAME not in played(story)) is (lawful and others_lots > 0)
