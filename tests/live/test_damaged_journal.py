@@ -2,69 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
-import functools
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from baseline_v1_live.adapters.journal import MIGRATIONS, Journal, JournalError
-from baseline_v1_live.adapters.journal.files import MARK_NAME, Mark, journal_file, write_mark
+from baseline_v1_live.adapters.journal.files import MARK_NAME, Mark, write_mark
 from baseline_v1_live.adapters.recorder import tick_file
-from baseline_v1_live.core.messages import Level, Notify, Tick, TimerDue
-from baseline_v1_live.live_journal import DayJournals, Opened
-from baseline_v1_live.runtime.records import StateRecord, Step
-from baseline_v1_live.runtime.recovery import (
-    FLAGS,
-    UNIVERSE,
-    SessionKeeper,
-    Universe,
-    universe_record,
+from baseline_v1_live.core.messages import Tick
+from baseline_v1_live.runtime.records import Step
+from baseline_v1_live.runtime.recovery import FLAGS, UNIVERSE
+from tests.harness_market import C260, DATE
+from tests.live.journal_desk import (
+    AT,
+    STEPS,
+    TOMORROW,
+    Desk,
+    due,
+    flip,
+    leave_killed,
+    records,
+    sql,
+    write,
 )
-from tests.harness import desk_of_five
-from tests.harness_market import C260, DATE, at
-from tests.live.disk_desk import kept_by_another, no_room
 
 DAY = DATE.isoformat()
-TOMORROW = DATE + dt.timedelta(days=1)
-AT = at("10:00:00")
-FIRST_STEPS, STEPS = 40, 60
 PAGE = 4_096
-
-
-class Desk:
-    """A state folder, and the starts of bots in it; what they said is kept."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.said: list[str] = []
-        self.journals = DayJournals(folder, lambda: AT, lambda _, line: self.said.append(line))
-        self.journals.LOCK_WAIT_S, self.journals.LOCK_PAUSE_S = 0.05, 0.01
-        self.journals.BUSY_MS = 1
-
-    @property
-    def path(self) -> Path:
-        return self.folder / "journal.db"
-
-    @contextmanager
-    def start(self, date: dt.date = DATE) -> Iterator[Opened]:
-        self.said.clear()
-        opened = asyncio.run(self.journals.open(date))
-        with closing(opened.journal):
-            yield opened
-
-    def write(self, first: int, last: int) -> None:
-        """What a bot does during the day: the state at its first step, then one step after another."""
-        with self.start() as opened:
-            _write(opened, first, last)
-
-    def names(self, pattern: str) -> list[str]:
-        return sorted(path.name for path in self.folder.glob(pattern))
 
 
 @pytest.fixture
@@ -74,14 +39,8 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a bot leaves that was killed: steps in the file, later ones only in its write-ahead log."""
-    desk, left = Desk(tmp_path_factory.mktemp("running")), tmp_path_factory.mktemp("killed")
-    desk.write(1, FIRST_STEPS)
-    with desk.start() as opened:
-        _write(opened, FIRST_STEPS + 1, STEPS)
-        for path in desk.folder.iterdir():
-            shutil.copy(path, left)
-    assert (left / "journal.db-wal").stat().st_size
+    left = tmp_path_factory.mktemp("killed")
+    leave_killed(tmp_path_factory.mktemp("running"), left)
     return left
 
 
@@ -90,31 +49,6 @@ def left(desk: Desk, killed: Path) -> Desk:
     """A desk at which a bot was killed."""
     shutil.copytree(killed, desk.folder, dirs_exist_ok=True)
     return desk
-
-
-@functools.cache
-def _records() -> list[StateRecord]:
-    """What a bot with three positions has stored for its restart."""
-    engine = desk_of_five().engine
-    contracts = engine.orders.contracts
-    universe = Universe(
-        date=DATE,
-        underlying="NIFTY",
-        expiry=contracts[C260].expiry,
-        atm_paise=26_000_00,
-        contracts=list(contracts.values()),
-    )
-    return [universe_record(universe), *SessionKeeper().changes(engine)]
-
-
-def _due(seq: int) -> TimerDue:
-    return TimerDue(seq=seq, at_ms=AT + seq)
-
-
-def _write(opened: Opened, first: int, last: int) -> None:
-    big = Notify(level=Level.LOG, tag="X", text="x" * 2_000)
-    for seq in range(first, last + 1):
-        opened.steps.commit_steps([Step(_due(seq), [big], state=_records() if seq == 1 else [])])
 
 
 # ---------------------------------------------------------------- nothing is wrong
@@ -168,7 +102,7 @@ def test_a_step_that_leaves_nothing_does_not_count(desk: Desk) -> None:
     tick = Tick(seq=3, at_ms=AT, symbol=C260, ltp_paise=13_000)
     desk.write(1, 2)
     with desk.start() as opened:
-        opened.steps.commit_steps([Step(tick, state=_records())])
+        opened.steps.commit_steps([Step(tick, state=records())])
     with desk.start() as opened:
         assert opened.stored.loss is None
 
@@ -176,31 +110,15 @@ def test_a_step_that_leaves_nothing_does_not_count(desk: Desk) -> None:
 # ---------------------------------------------------------------- what is wrong with it
 
 
-def _flip(desk: Desk, *places: int) -> None:
-    """All in one file, some bytes of which then turn into others."""
-    _sql(desk.path, "PRAGMA journal_mode = DELETE")
-    content = bytearray(desk.path.read_bytes())
-    for place in places:
-        content[place] ^= 0xFF
-    desk.path.write_bytes(content)
-
-
-def _sql(path: Path, *statements: str) -> None:
-    """What another program does to a file, with what is beside it."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
 def _pages(desk: Desk, first: float, last: float) -> None:
     """The pages from one part of the file to another."""
     pages = desk.path.stat().st_size // PAGE
-    _flip(desk, *range(int(pages * first) * PAGE, int(pages * last) * PAGE))
+    flip(desk, *range(int(pages * first) * PAGE, int(pages * last) * PAGE))
 
 
 def _truncate(desk: Desk, part: float, ending: str = "") -> None:
     if not ending:
-        _sql(desk.path, "PRAGMA journal_mode = DELETE")
+        sql(desk.path, "PRAGMA journal_mode = DELETE")
     path = desk.path.with_name(f"journal.db{ending}")
     with path.open("r+b") as file:
         file.truncate(int(path.stat().st_size * part))
@@ -213,29 +131,29 @@ def _unlink(desk: Desk, *endings: str) -> None:
 
 def _record(kind: str, body: str) -> Callable[[Desk], None]:
     statement = f"UPDATE restart_state SET body = '{body}' WHERE kind = '{kind}'"
-    return lambda desk: _sql(desk.path, statement)
+    return lambda desk: sql(desk.path, statement)
 
 
 def _body(value: str) -> Callable[[Desk], None]:
     """Another value, as SQL, in the body of every record; no check of the file sees it."""
-    return lambda desk: _sql(desk.path, f"UPDATE restart_state SET body = {value}")
+    return lambda desk: sql(desk.path, f"UPDATE restart_state SET body = {value}")
 
 
 def _older_copy(desk: Desk) -> None:
     for path in desk.folder.glob("journal.db*"):
         path.unlink()
     with Journal.open(desk.path) as journal:
-        journal.commit(_due(1), state=_records())
+        journal.commit(due(1), state=records())
 
 
 DAMAGES: dict[str, Callable[[Desk], None]] = {
     "no database": lambda desk: desk.path.write_bytes(b"this is not a journal" * 500) and None,
     "another database": lambda desk: _unlink(desk, "", "-wal", "-shm")
-    or _sql(desk.path, "CREATE TABLE theirs (x INTEGER)"),
-    "header": lambda desk: _flip(desk, *range(8)),
-    "page size": lambda desk: _flip(desk, 16, 17),
-    "schema number": lambda desk: _flip(desk, 60),
-    "schema number gone": lambda desk: _sql(desk.path, "PRAGMA user_version = 0"),
+    or sql(desk.path, "CREATE TABLE theirs (x INTEGER)"),
+    "header": lambda desk: flip(desk, *range(8)),
+    "page size": lambda desk: flip(desk, 16, 17),
+    "schema number": lambda desk: flip(desk, 60),
+    "schema number gone": lambda desk: sql(desk.path, "PRAGMA user_version = 0"),
     "first pages": lambda desk: _pages(desk, 0.05, 0.3),
     "pages in the middle": lambda desk: _pages(desk, 0.4, 0.6),
     "last pages": lambda desk: _pages(desk, 0.8, 1.0),
@@ -249,14 +167,14 @@ DAMAGES: dict[str, Callable[[Desk], None]] = {
     "file gone": lambda desk: _unlink(desk, ""),
     "all gone": lambda desk: _unlink(desk, "", "-wal", "-shm"),
     "an older copy": _older_copy,
-    "no table": lambda desk: _sql(desk.path, "DROP TABLE restart_state"),
-    "no trigger": lambda desk: _sql(desk.path, "DROP TRIGGER events_no_update"),
+    "no table": lambda desk: sql(desk.path, "DROP TABLE restart_state"),
+    "no trigger": lambda desk: sql(desk.path, "DROP TRIGGER events_no_update"),
     "flags": _record(FLAGS, "{}"),
     "universe": _record(UNIVERSE, "{}"),
     "a text that is none": _body("CAST(x'c328' AS TEXT)"),
     "bytes": _body("x'c328'"),
     "a number": _body("7"),
-    "no flags": lambda desk: _sql(desk.path, "DELETE FROM restart_state WHERE kind = 'flags'"),
+    "no flags": lambda desk: sql(desk.path, "DELETE FROM restart_state WHERE kind = 'flags'"),
 }  # fmt: skip
 
 
@@ -277,7 +195,7 @@ def test_a_damaged_journal_is_kept_and_a_new_one_begins(
         assert len(left.said) == 1
         kept = left.names("journal-damaged-*")
         assert bool(kept) == bool(before)
-        _write(opened, 1, 3)
+        write(opened, 1, 3)
 
     with left.start() as opened:
         assert opened.state_lost
@@ -303,7 +221,7 @@ def test_a_folder_in_which_prices_of_today_lie_has_lost_its_journal(
 
 def test_a_file_that_cannot_be_read_at_all_is_kept_as_it_is(left: Desk) -> None:
     """Somebody may yet get something out of it."""
-    _flip(left, *range(8))
+    flip(left, *range(8))
     content = left.path.read_bytes()
 
     with left.start():
@@ -333,7 +251,7 @@ def test_a_start_that_dies_on_its_way_does_not_hide_the_loss(left: Desk) -> None
     write_mark(left.folder, Mark(date=DAY, file="journal.db", seq=1 << 62))
     stages: list[Callable[[], object]] = [
         lambda: None,
-        lambda: _sql(left.path, "DELETE FROM restart_state"),
+        lambda: sql(left.path, "DELETE FROM restart_state"),
         left.path.unlink,
     ]
     for stage in stages:
@@ -348,7 +266,7 @@ def test_a_loss_that_cannot_be_read_is_one(left: Desk) -> None:
     left.path.write_bytes(b"this is not a journal" * 500)
     with left.start():
         pass
-    _sql(left.path, "UPDATE restart_state SET body = 'x' WHERE kind = 'loss'")
+    sql(left.path, "UPDATE restart_state SET body = 'x' WHERE kind = 'loss'")
 
     with left.start() as opened:
         assert opened.state_lost
@@ -373,90 +291,3 @@ def test_a_newer_journal_is_refused(left: Desk) -> None:
 
     assert left.path.read_bytes() == before
     assert (left.names("journal-*"), left.said) == ([], [])
-
-
-# ---------------------------------------------------------------- it cannot be used
-
-
-@pytest.mark.parametrize(("how", "readable"), [("writing", True), ("exclusive", False)])
-def test_a_journal_that_another_program_keeps_is_left_alone(
-    desk: Desk, how: str, readable: bool
-) -> None:
-    """The day goes on in a file beside it, with what could be read of it; so does a further start of the
-    day, with the lock gone too. The next day begins in the journal again.
-    """
-    desk.write(1, 5)
-    with kept_by_another(desk.path, how), desk.start() as opened:
-        assert len(desk.said) >= 2
-        assert opened.stored.loss is not None
-        assert opened.state_lost is not readable
-        assert (opened.stored.state is not None) is readable
-        assert opened.stored.seq == (5 if readable else 0)
-        _write(opened, 6, 8)
-    (name,) = desk.names("journal-beside-*.db")
-
-    with desk.start() as opened:
-        assert opened.state_lost is not readable
-        assert (opened.stored.seq, opened.stored.loss is not None) == (8, True)
-        assert (opened.stored.state is not None) is readable
-        assert journal_file(desk.folder) == desk.folder / name
-    with desk.start(TOMORROW) as opened:
-        assert (opened.stored.seq, opened.stored.loss) == (5, None)
-        _write(opened, 9, 9)
-    assert journal_file(desk.folder) == desk.path
-
-
-def test_a_lock_that_passes_is_waited_for(desk: Desk) -> None:
-    """Each try is said, and nothing is lost."""
-    desk.write(1, 5)
-    desk.journals.LOCK_WAIT_S = 20
-
-    async def story() -> Opened:
-        with kept_by_another(desk.path, "exclusive"):
-            waiting = asyncio.ensure_future(desk.journals.open(DATE))
-            while not desk.said:
-                await asyncio.sleep(0.001)
-        return await waiting
-
-    opened = asyncio.run(story())
-    with closing(opened.journal):
-        assert (opened.stored.loss, opened.stored.seq) == (None, 5)
-
-
-def test_what_is_no_file_is_left_alone(desk: Desk) -> None:
-    """A folder in the journal's place: the day goes on in a file beside it."""
-    desk.path.mkdir()
-
-    with desk.start() as opened:
-        assert opened.state_lost
-        _write(opened, 1, 2)
-    with desk.start() as opened:
-        assert (opened.state_lost, opened.stored.seq) == (True, 2)
-
-
-def test_without_room_for_a_file_the_day_is_in_memory(left: Desk) -> None:
-    """It takes steps like any other; a further start knows nothing of them, and that it does not."""
-    _flip(left, *range(8))
-
-    with no_room(), left.start() as opened:
-        assert opened.state_lost
-        _write(opened, 1, 3)
-        assert opened.journal.last_seq() == 3
-
-    with left.start() as opened:
-        assert (opened.state_lost, opened.stored.seq) == (True, 0)
-    with left.start(TOMORROW) as opened:
-        assert opened.stored.loss is None
-
-
-def test_without_room_what_can_be_read_is_taken_up(desk: Desk) -> None:
-    """A journal that another program keeps, on a disk that takes no other file."""
-    desk.write(1, 5)
-
-    with kept_by_another(desk.path, "writing"), no_room(), desk.start() as opened:
-        assert opened.stored.loss is not None
-        assert not opened.state_lost
-        assert opened.stored.state is not None
-
-    with desk.start() as opened:
-        assert opened.state_lost

@@ -151,7 +151,7 @@ BUGS = (
             ),
         ),
         tests=(
-            "tests/scenarios/test_close_all_troubles.py::"
+            "tests/scenarios/test_closed_by_user.py::"
             "test_a_close_by_hand_is_learned_however_late_the_books_come",
         ),
         days=Days("fill_after_cancel", start=5),

@@ -1,25 +1,18 @@
-"""The protective stop in trouble: chased when it does not fill, replaced when it fails, undone when too
-much was bought.
-"""
+"""The protective stop in trouble: chased when it does not fill, and resized as its entry fills on."""
 
 from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import BrokerStatus, Level, Purpose, Request
-from baseline_v1_live.core.order_states import OrderState
+from baseline_v1_live.core.messages import BrokerStatus, Request
 from tests.harness import Desk
-from tests.harness_market import C260, C261, P260, P261
+from tests.harness_market import C260
+from tests.scenarios.protection_desk import covered_short
 
 
 @pytest.fixture
 def desk() -> Desk:
-    """650 sold at 129.95, its stop 140.00/143.00 working, and the last price is half a minute old."""
-    desk = Desk()
-    desk.short(C260)
-    desk.advance(31)
-    desk.take()
-    return desk
+    return covered_short()
 
 
 def prices(desk: Desk) -> list[str]:
@@ -228,208 +221,6 @@ def test_a_fill_while_the_stop_is_unanswered_resizes_it_when_it_is_answered() ->
     desk.accept("stop-0002")
 
     assert desk.take() == ["modify stop-0002 650 SL 140.00/143.00"]
-
-
-# ------------------------------------------------------------ a stop that fails
-
-
-def fail(desk: Desk, order_id: str) -> None:
-    """The broker ends a working stop on its own."""
-    desk.prove(order_id, BrokerStatus.CANCELLED)
-
-
-def test_a_refused_stop_is_placed_once_more_at_once(desk: Desk) -> None:
-    """The first failure of a stop is answered with the same stop in the same step."""
-    fail(desk, "stop-0002")
-
-    assert desk.take() == ["place stop-0003 BUY 650 C260 SL 140.00/143.00"]
-
-
-@pytest.mark.parametrize("ending", ["refused", "rejected", "cancelled"])
-def test_the_second_failure_is_a_market_exit_with_an_alarm(desk: Desk, ending: str) -> None:
-    """Refused, rejected or cancelled once more, the position is bought back at the market at once."""
-    fail(desk, "stop-0002")
-    alarms = len(desk.said("ORDER", Level.CRITICAL))
-    desk.take()
-    if ending == "refused":
-        desk.refuse("stop-0003", "trigger price is below the last price")
-    else:
-        desk.accept("stop-0003")
-        desk.prove("stop-0003", BrokerStatus(ending))
-
-    assert desk.take() == ["place exit-0004 BUY 650 C260 MARKET"]
-    assert len(desk.said("ORDER", Level.CRITICAL)) == alarms + 1
-    position = desk.position(C260)
-    assert position is not None
-    assert position.open_quantity == 650
-
-
-def test_a_bare_word_of_cancellation_is_asked_about_before_a_second_stop(desk: Desk) -> None:
-    """A stop said to be cancelled is asked about; a new one follows the proof, not the word."""
-    desk.update("stop-0002", BrokerStatus.CANCELLED)
-    assert desk.take() == ["ask stop-0002"]
-    desk.prove("stop-0002", BrokerStatus.CANCELLED)
-
-    assert desk.take() == ["place stop-0003 BUY 650 C260 SL 140.00/143.00"]
-
-
-def test_a_stop_cancelled_after_a_partial_fill_is_replaced_for_the_rest(desk: Desk) -> None:
-    """What the failed stop bought is not protected again."""
-    desk.fill("stop-0002", 260, 140.00, heard=False)
-    fail(desk, "stop-0002")
-
-    assert desk.take() == ["place stop-0003 BUY 390 C260 SL 140.00/143.00"]
-
-
-def test_a_stop_that_never_left_this_machine_is_tried_again_and_is_no_failure(desk: Desk) -> None:
-    """With the gateway unreachable the stop is tried again each second and does not end the day."""
-    fail(desk, "stop-0002")
-    desk.take()
-    for number in range(3, 8):
-        desk.refuse(f"stop-000{number}", "connection refused", sent=False)
-        assert desk.take() == []
-        desk.advance(1)
-        assert desk.take() == [f"place stop-000{number + 1} BUY 650 C260 SL 140.00/143.00"]
-
-    assert desk.engine.positions.stop_failures == 1
-    assert desk.engine.positions.entries_stopped_by is None
-
-
-def test_three_stop_failures_in_a_day_stop_entries() -> None:
-    """The third failure of the day, in whatever symbols, stops entries and cancels what rests."""
-    desk = Desk()
-    for symbol in (C260, C261, P261):
-        desk.short(symbol)
-    with desk.answered():
-        desk.swing_low(P260, 130.00, 139.00)
-        fail(desk, "stop-0002")
-        fail(desk, "stop-0004")
-    assert desk.entries() == ["P260"]
-    desk.take()
-    fail(desk, "stop-0006")
-
-    assert desk.take() == ["place stop-0010 BUY 650 P261 SL 140.00/143.00", "ask entry-0007"]
-    desk.prove("entry-0007")
-    assert desk.take() == ["cancel entry-0007"]
-    assert desk.engine.entries_halted
-
-
-def test_a_rejected_trigger_is_not_a_naked_position(desk: Desk) -> None:
-    """A stop that the exchange rejects when it triggers is replaced, and that failing too, bought."""
-    desk.tick(C260, 190.00)
-    desk.prove("stop-0002", BrokerStatus.REJECTED)
-    assert desk.take() == ["place stop-0003 BUY 650 C260 SL 140.00/143.00"]
-    desk.refuse("stop-0003", "trigger price is below the last price")
-
-    assert desk.take() == ["place exit-0004 BUY 650 C260 MARKET"]
-
-
-# ------------------------------------------------------------ bought too much
-
-
-def test_what_our_own_orders_over_bought_is_sold_at_once_exactly(desk: Desk) -> None:
-    """A stop that fills after its exit did makes us long 650: 650 are sold, entries stop, an alarm."""
-    desk.say("flatten")
-    desk.cancelled("stop-0002")
-    desk.accept("exit-0003")
-    desk.fill("exit-0003", 650, 130.00)
-    desk.take()
-    alarms = len(desk.said("EXIT", Level.CRITICAL))
-    desk.fill("stop-0002", 650, 140.00)
-
-    assert desk.take() == ["place correction-0004 SELL 650 C260 MARKET"]
-    assert desk.engine.entries_halted
-    assert len(desk.said("EXIT", Level.CRITICAL)) == alarms + 1
-
-
-def test_an_over_bought_part_is_sold_and_nothing_beyond_it(desk: Desk) -> None:
-    """Too much by 130 is corrected by 130, once, while the correction is on its way and after it."""
-    desk.say("flatten")
-    desk.cancelled("stop-0002")
-    desk.accept("exit-0003")
-    desk.fill("exit-0003", 650, 130.00)
-    desk.take()
-    desk.fill("stop-0002", 130, 140.00)
-    assert desk.take() == ["place correction-0004 SELL 130 C260 MARKET"]
-    desk.advance(0.5)
-    desk.accept("correction-0004")
-    desk.fill("correction-0004", 130, 141.00)
-    desk.advance(60)
-
-    assert desk.take() == []
-    assert desk.net()[C260] == 0
-
-
-@pytest.mark.parametrize(("filled", "pause_s"), [(520, 2), (0, 5)])
-def test_a_correction_that_traded_in_part_begins_the_tries_anew(
-    desk: Desk, filled: int, pause_s: int
-) -> None:
-    """Refused three times, then taken and cancelled: two seconds later the rest is sold, which is well
-    within the five in which a long is gone. One that never traded is the fourth in a row.
-    """
-    desk.say("flatten")
-    desk.cancelled("stop-0002")
-    desk.accept("exit-0003")
-    desk.fill("exit-0003", 650, 130.00)
-    desk.fill("stop-0002", 650, 140.00)
-    for name, wait_s in (("0004", 3), ("0005", 3), ("0006", 6)):
-        desk.refuse(f"correction-{name}", "RMS: margin exceeds")
-        desk.advance(wait_s)
-    desk.accept("correction-0007")
-    if filled:
-        desk.fill("correction-0007", filled, 141.00)
-    desk.take()
-    desk.cancelled("correction-0007")
-    desk.advance(pause_s - 0.1)
-    assert not desk.placed(Purpose.CORRECTION)[4:]
-    desk.advance(0.2)
-
-    assert f"place correction-0008 SELL {650 - filled} C260 MARKET" in desk.take()
-
-
-@pytest.mark.parametrize(("sold", "corrected"), [(-650, 0), (-520, 130)])
-def test_beside_a_short_of_somebody_else_only_the_long_is_sold(
-    desk: Desk, sold: int, corrected: int
-) -> None:
-    """What we bought too much has closed his short, as far as it reaches: a sale would open one that
-    nobody covers. It is booked as closed outside when the books show it.
-    """
-    desk.bought_elsewhere[C260] = sold
-    desk.advance(10)
-    desk.say("flatten")
-    desk.cancelled("stop-0002")
-    desk.accept("exit-0003")
-    desk.fill("exit-0003", 650, 130.00)
-    desk.advance(10)
-    desk.take()
-    desk.fill("stop-0002", 650, 140.00)
-
-    sale = f"place correction-0004 SELL {corrected} C260 MARKET"
-    assert desk.take() == ([sale] if corrected else [])
-    if corrected:
-        desk.accept("correction-0004")
-        desk.fill("correction-0004", corrected, 141.00)
-    desk.advance(20)
-
-    assert desk.placed(Purpose.CORRECTION) == (["correction-0004"] if corrected else [])
-    assert desk.engine.positions.open_short(C260) == 0
-    assert desk.engine.entries_halted
-
-
-def test_a_correction_of_unknown_outcome_is_not_sent_twice(desk: Desk) -> None:
-    """While a correction's outcome is unknown nothing more is sold."""
-    desk.say("flatten")
-    desk.cancelled("stop-0002")
-    desk.accept("exit-0003")
-    desk.fill("exit-0003", 650, 130.00)
-    desk.fill("stop-0002", 650, 140.00)
-    desk.lose("correction-0004", reached=True)
-    desk.snapshots = False
-    desk.take()
-    desk.advance(100)
-
-    assert desk.placed(Purpose.CORRECTION) == ["correction-0004"]
-    assert desk.state("correction-0004") is OrderState.UNKNOWN
 
 
 def test_the_entry_filling_on_after_its_stop_triggered_is_stopped() -> None:

@@ -1,105 +1,33 @@
-"""The checker on the wire: what leaves has a stored intent, leaves once, in time, and not too often."""
+"""The checker on the wire: what leaves has a stored intent, leaves once, and in time."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from baseline_v1_live.adapters.journal.store import Journal
-from baseline_v1_live.adapters.openalgo.wire import requests
 from baseline_v1_live.core.messages import (
     BrokerStatus,
-    Command,
-    ModifyOrder,
     OperatorSaid,
     OrderRefused,
-    OrderType,
     PlaceOrder,
     Purpose,
     Request,
     Side,
-    TimerDue,
 )
 from baseline_v1_live.core.order import Order
 from baseline_v1_live.core.order_states import OrderState
-from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
-from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.simulate.chaos import BY_HAND
-from baseline_v1_live.simulate.check_base import Findings
-from baseline_v1_live.simulate.check_step import EntryGate
-from baseline_v1_live.simulate.check_wire import EachOnce, EntriesOnWire, OrderRate, WireChecks
-from baseline_v1_live.simulate.observe import Call
-from tests.harness import Desk
-from tests.harness_market import C260, at, day
-
-ORDER_IDS = iter(range(1, 10_000))
-
-
-class Wire:
-    """A journal on the disk, and calls that leave past the checker."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "paper").mkdir()
-        self.journal = Journal.open(folder / "paper" / "journal.db")
-        self.now_ms = at("10:00")
-        self.findings = Findings(lambda: self.now_ms)
-        self.gate = EntryGate()
-        self.rows: dict[str, BookOrder] = {}
-        self.checks = WireChecks(self.findings, self.gate, folder, self.rows)
-        self.checks.session = day()
-        self.desk = Desk()
-        self.seq = 0
-
-    @property
-    def said(self) -> set[str]:
-        return {violation.invariant for violation in self.findings.violations}
-
-    def decide(self, *commands: Command, stored: bool = True, told: bool = True) -> None:
-        """A step of the engine; ``stored`` in the file, ``told`` by the queue."""
-        self.seq += 1
-        event = TimerDue(seq=self.seq, at_ms=self.now_ms)
-        self.checks.hear(self.desk.engine, event, commands)
-        step = Step(event, commands)
-        if stored:
-            self.journal.commit_steps([step])
-        if told:
-            self.checks.stored([step])
-
-    def send(self, command: PlaceOrder | ModifyOrder) -> Call:
-        """It leaves, as the client writes it."""
-        if isinstance(command, PlaceOrder):
-            endpoint, body = requests.place_order(command)
-        else:
-            endpoint, body = requests.modify_order(command)
-        return self.call(endpoint, body)
-
-    def call(self, endpoint: str, body: dict[str, Any] | None = None) -> Call:
-        call = Call(endpoint, json.dumps(body or {}), refused=False, lost=False)
-        self.checks.sent(call)
-        return call
+from baseline_v1_live.simulate.check_wire import EachOnce, EntriesOnWire
+from tests.harness_market import C260, at
+from tests.simulate.wire_scene import Wire, change, entry
 
 
 @pytest.fixture
 def wire(tmp_path: Path) -> Wire:
     return Wire(tmp_path)
-
-
-def entry(**values: Any) -> PlaceOrder:
-    known: dict[str, Any] = {
-        "order_id": f"2026-12-28-entry-{next(ORDER_IDS):04d}",
-        "symbol": C260,
-        "side": Side.SELL,
-        "order_type": OrderType.SL,
-        "purpose": Purpose.ENTRY,
-        "quantity": 650,
-        "trigger_price_paise": 12_995,
-        "limit_price_paise": 12_695,
-    }
-    return PlaceOrder(**(known | values))
 
 
 def known(first: PlaceOrder, state: OrderState) -> Order:
@@ -144,20 +72,6 @@ def row(first: PlaceOrder, **values: Any) -> BookOrder:
 
 def stop(**values: Any) -> PlaceOrder:
     return entry(**({"side": Side.BUY, "purpose": Purpose.STOP} | values))
-
-
-def change(broker_order_id: str = "77", quantity: int = 585) -> ModifyOrder:
-    return ModifyOrder(
-        order_id="2026-12-28-entry-0001",
-        broker_order_id=broker_order_id,
-        symbol=C260,
-        side=Side.SELL,
-        order_type=OrderType.SL,
-        quantity=quantity,
-        trigger_price_paise=12_995,
-        limit_price_paise=12_695,
-        purpose=Purpose.ENTRY,
-    )
 
 
 # ---------------------------------------------------------------- the intent
@@ -357,89 +271,3 @@ def test_an_entry_that_leaves_outside_its_hours_is_said(
     wire.send(command)
 
     assert wire.said == (set() if lawful else {EntriesOnWire.HOURS})
-
-
-# ---------------------------------------------------------------- the rate
-
-
-def _orders(wire: Wire, many: int, every_ms: int, *, entries: bool = False) -> None:
-    for _ in range(many):
-        if entries:
-            command = entry(symbol=C260, quantity=65 * (next(ORDER_IDS) % 20 + 1))
-            wire.decide(command)
-            wire.checks.ended(wire.send(command), None)
-        else:
-            wire.call("cancelorder", {"orderid": "1"})
-        wire.now_ms += every_ms
-
-
-@pytest.mark.parametrize(("many", "lawful"), [(10, True), (11, False)])
-def test_more_than_ten_orders_in_a_second_are_said(wire: Wire, many: int, lawful: bool) -> None:
-    """In any second, whatever kinds they are."""
-    _orders(wire, many, 90)
-
-    assert wire.said == (set() if lawful else {OrderRate.SECOND})
-
-
-@pytest.mark.parametrize(("many", "lawful"), [(8, True), (9, False)])
-def test_an_entry_is_not_the_ninth_of_a_second(wire: Wire, many: int, lawful: bool) -> None:
-    """The last two are kept for what closes."""
-    _orders(wire, many - 1, 10)
-    _orders(wire, 1, 0, entries=True)
-
-    assert wire.said == (set() if lawful else {OrderRate.SECOND})
-
-
-@pytest.mark.parametrize(("many", "lawful"), [(100, True), (101, False)])
-def test_more_than_a_hundred_orders_in_a_minute_are_said(
-    wire: Wire, many: int, lawful: bool
-) -> None:
-    """Evenly spread, so that no second is too full."""
-    _orders(wire, many, 590)
-
-    assert wire.said == (set() if lawful else {OrderRate.MINUTE})
-
-
-@pytest.mark.parametrize(("before", "lawful"), [(69, True), (70, False)])
-def test_an_entry_leaves_a_share_of_the_minute(wire: Wire, before: int, lawful: bool) -> None:
-    """Thirty of a minute are kept from entries."""
-    _orders(wire, before, 700)
-    _orders(wire, 1, 0, entries=True)
-
-    assert wire.said == (set() if lawful else {OrderRate.MINUTE})
-
-
-@pytest.mark.parametrize(("many", "lawful"), [(50, True), (51, False)])
-def test_more_than_fifty_calls_in_a_second_are_said(wire: Wire, many: int, lawful: bool) -> None:
-    """The gateway counts each endpoint by itself: what was asked of another has its own fifty."""
-    for _ in range(many):
-        wire.call("orderbook")
-        wire.call("orderstatus")
-        wire.now_ms += 15
-
-    assert wire.said == (set() if lawful else {OrderRate.CALLS})
-
-
-@pytest.mark.parametrize(("many", "lawful"), [(10, True), (11, False)])
-def test_positions_that_are_asked_for_in_a_tight_loop_are_said(
-    wire: Wire, many: int, lawful: bool
-) -> None:
-    """All books are read once a second at most, but for the few times that something else asks."""
-    for _ in range(many):
-        wire.call("positionbook")
-        wire.now_ms += 30
-
-    assert wire.said == (set() if lawful else {OrderRate.CALLS})
-
-
-@pytest.mark.parametrize(("many", "lawful"), [(25, True), (26, False)])
-def test_an_order_that_is_changed_too_often_is_said(wire: Wire, many: int, lawful: bool) -> None:
-    """Brokers take no more. What the gateway refuses by itself they never see."""
-    for number in range(many + 9):
-        command = change(quantity=65 * (number % 10 + 1))
-        wire.decide(command)
-        refused = Served(403, "{}") if number < 9 else None
-        wire.checks.ended(wire.send(command), refused)
-        wire.now_ms += 2_000
-
-    assert wire.said == (set() if lawful else {OrderRate.CHANGES})
