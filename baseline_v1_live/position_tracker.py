@@ -418,11 +418,16 @@ class PositionTracker(PositionBook):
             self.orders.cancel(order, reason)
 
     def _back_off_after_refusals(self, position: Position) -> None:
-        """Three tries two seconds apart, then one every five seconds with an alarm. An order that traded
-        in part was taken after all: the tries begin anew.
+        """Three tries two seconds apart, then one every five seconds with an alarm. An order that was
+        taken after all, though not filled, begins the tries anew.
         """
         for purpose in (Purpose.EXIT, Purpose.CORRECTION):
+            refused = False
             for order in self.orders.ended_of(position.position_id, purpose):
+                taken = order.filled_quantity > 0 or (
+                    refused and order.state is OrderState.CANCELLED
+                )
+                refused = order.state in (OrderState.REFUSED, OrderState.REJECTED)
                 if order.order_id in self.failures_seen:
                     continue
                 self.failures_seen.add(order.order_id)
@@ -430,7 +435,7 @@ class PositionTracker(PositionBook):
                     continue
                 if order.state is OrderState.NOT_PLACED:
                     continue  # Looked for long enough: the next one goes out at once.
-                position.exit_attempts = 1 if order.filled_quantity else position.exit_attempts + 1
+                position.exit_attempts = 1 if taken else position.exit_attempts + 1
                 late = position.exit_attempts >= self.rules.exit_tries
                 wait = self.rules.exit_retry_late_ms if late else self.rules.exit_retry_ms
                 position.exit_due_ms = self.orders.now_ms + wait

@@ -29,7 +29,7 @@ _PATIENCE = 3
 # How long after it left, or was decided on, an order without an answer should be in the books.
 _UNKNOWN_SHOWS_AFTER_MS = 1_000
 SENT_SHOWS_AFTER_MS = 1_000
-_COVER_SETTLES_MS = 500
+_NEWS_SETTLES_MS = 500
 _UNFILLED_END = frozenset({BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 _WORKING = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN})
 _OVER = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
@@ -273,10 +273,10 @@ def _rows(
         if not order.resting:
             continue
         if order.changed_at_ms > untouched_ms:
-            # An end of what covers is a claim that is asked for, and cannot wait a whole round.
-            settled = order.changed_at_ms <= snapshot.asked_at_ms - _COVER_SETTLES_MS
-            covers = order.purpose in (Purpose.STOP, Purpose.EXIT)
-            if settled and covers and row is not None and row.status in _UNFILLED_END:
+            # An end is a claim that is asked for. It cannot wait for as long as a late repetition of what
+            # was known before goes on touching the order.
+            settled = order.changed_at_ms <= snapshot.asked_at_ms - _NEWS_SETTLES_MS
+            if settled and row is not None and row.status in _UNFILLED_END:
                 found.append(StatusDiffers(order, row.status, row.message))
             continue
         if row is None:

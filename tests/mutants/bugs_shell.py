@@ -91,7 +91,7 @@ BUGS = (
         edits=(
             Edit(
                 "position_tracker.py",
-                "            self.want_exit(position, self.day_exit_reason)\n",
+                "            self.want_exit(position, all_wanted)\n",
                 "            pass\n",
             ),
             Edit(

@@ -49,13 +49,8 @@ def test_an_over_bought_part_is_sold_and_nothing_beyond_it(desk: Desk) -> None:
     assert desk.net()[C260] == 0
 
 
-@pytest.mark.parametrize(("filled", "pause_s"), [(520, 2), (0, 5)])
-def test_a_correction_that_traded_in_part_begins_the_tries_anew(
-    desk: Desk, filled: int, pause_s: int
-) -> None:
-    """Refused three times, then taken and cancelled: two seconds later the rest is sold, which is well
-    within the five in which a long is gone. One that never traded is the fourth in a row.
-    """
+def refused_thrice(desk: Desk) -> None:
+    """A long of 650 whose fourth correction has been accepted."""
     desk.say("flatten")
     desk.cancelled("stop-0002")
     desk.accept("exit-0003")
@@ -65,15 +60,36 @@ def test_a_correction_that_traded_in_part_begins_the_tries_anew(
         desk.refuse(f"correction-{name}", "RMS: margin exceeds")
         desk.advance(wait_s)
     desk.accept("correction-0007")
+
+
+@pytest.mark.parametrize("filled", [520, 0])
+def test_a_correction_that_was_taken_begins_the_tries_anew(desk: Desk, filled: int) -> None:
+    """Refused three times, then taken and cancelled, traded in part or not: two seconds later the rest is
+    sold, which is well within the five in which a long is gone.
+    """
+    refused_thrice(desk)
     if filled:
         desk.fill("correction-0007", filled, 141.00)
     desk.take()
     desk.cancelled("correction-0007")
-    desk.advance(pause_s - 0.1)
+    desk.advance(1.9)
     assert not desk.placed(Purpose.CORRECTION)[4:]
     desk.advance(0.2)
 
     assert f"place correction-0008 SELL {650 - filled} C260 MARKET" in desk.take()
+
+
+def test_corrections_that_are_cancelled_again_and_again_back_off(desk: Desk) -> None:
+    """Whoever takes them all and cancels them all is not asked every two seconds for ever."""
+    refused_thrice(desk)
+    for name in ("0007", "0008", "0009"):
+        desk.accept(f"correction-{name}")
+        desk.cancelled(f"correction-{name}")
+        desk.advance(2.1)
+    assert not desk.placed(Purpose.CORRECTION)[6:]
+    desk.advance(3)
+
+    assert len(desk.placed(Purpose.CORRECTION)) == 7
 
 
 @pytest.mark.parametrize(("sold", "corrected"), [(-650, 0), (-520, 130)])
