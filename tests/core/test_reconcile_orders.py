@@ -124,7 +124,7 @@ def test_an_order_that_is_over_needs_no_row(state: OrderState) -> None:
 def test_what_was_touched_a_moment_ago_is_left_alone(age: int, touched: bool) -> None:
     """An order changed, and a position filled, within 5 s before the snapshot are skipped."""
     ours = order(changed_at_ms=NOW - age, filled_at_ms=NOW - age, purpose=Purpose.ENTRY)
-    snapshot = books(row(trigger_price_paise=14_000), **{CALL: 0})
+    snapshot = books(row(trigger_price_paise=14_005), **{CALL: 0})
     both = (ValuesDiffer(ours), ShortOfOurs(CALL, 650))
 
     assert find([ours], snapshot, {CALL: 650}) == (() if touched else both)
