@@ -5,23 +5,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from baseline_v1_live.core.messages import BrokerStatus
-from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.venue import SQUARE_OFF_STRATEGY
 from baseline_v1_live.simulate.chaos import BY_HAND, Chaos
-from baseline_v1_live.simulate.check_base import Findings, Lasting
+from baseline_v1_live.simulate.check_base import Lasting
 from baseline_v1_live.simulate.check_forgotten import Forgotten
 from baseline_v1_live.simulate.check_reach import Reach
 from baseline_v1_live.simulate.world import World
 
 _THIRD_PARTIES = frozenset({BY_HAND, SQUARE_OFF_STRATEGY})
-# How long after a trade that nobody could foresee a swing may be sold again.
-_FORCED_MS = 60_000
 
 
 def is_ours(order: BookOrder) -> bool:
@@ -234,9 +230,11 @@ class Cover:
         *,
         useless: Callable[[BookOrder, Held], bool],
         untold: Callable[[str], bool],
+        others_untold: Callable[[str], bool],
     ) -> None:
         self._lasting, self._chaos, self._reach = lasting, chaos, reach
-        self._forgotten, self._useless, self._untold = forgotten, useless, untold
+        self._forgotten, self._useless = forgotten, useless
+        self._untold, self._others_untold = untold, others_untold
 
     def look(self, symbol: str, held: Held, now: int) -> None:
         """How a symbol stands now. An exit of unknown outcome is an active exit, until the gateway's
@@ -255,17 +253,20 @@ class Cover:
         note, some = self._lasting.note, bool(resting)
         bare, what = cover < short, f"is short {short}, covered {cover},"
         bare = bare and cover + self._reach.reserved(symbol, "BUY", now) < short
-        note(self.COVERED, symbol, bare, what, real=short > 0, books=self._untold(symbol))
+        books = self._untold(symbol)
+        note(self.COVERED, symbol, bare, what, real=short > 0, books=books)
+        books |= self._others_untold(symbol)
         selling = self._reach.reserved(symbol, "SELL", now)
         what = f"has stops of {stops} for {most}"
-        note(self.NO_POSITION, symbol, stops > most + selling, what, real=some)
+        note(self.NO_POSITION, symbol, stops > most + selling, what, real=some, books=books)
         stacked = len(resting) > max(len(held.entries), 1)
-        note(self.STACKED, symbol, stacked, f"has {len(resting)} stops", real=some)
+        note(self.STACKED, symbol, stacked, f"has {len(resting)} stops", real=some, books=books)
         what = f"has orders of {buying} to buy back {most}"
-        note(self.TWICE, symbol, buying > most and stops <= most, what, real=buying > 0)
+        twice = buying > most and stops <= most
+        note(self.TWICE, symbol, twice, what, real=buying > 0, books=books)
         what = f"is long {-held.sure} by our own orders"
         sold = selling + self._on_sale(symbol, held)
-        note(self.LONG, symbol, -held.sure > sold, what, real=held.sure != 0)
+        note(self.LONG, symbol, -held.sure > sold, what, real=held.sure != 0, books=books)
 
     def _on_sale(self, symbol: str, held: Held) -> int:
         """Units that our orders offer at a price that is there: more than that nobody can do to sell, and
@@ -279,78 +280,3 @@ class Cover:
             if order.action == "SELL" and is_ours(order) and not is_entry(order)
             if order.pricetype == "MARKET" or order.price_paise <= bid
         )
-
-
-class Entries:
-    """At most one entry works in a symbol; what works or is held stays within the rules' limits."""
-
-    ONE = "no duplicate entry"
-    TWO_TYPES = "one entry of a type"
-    LIMITS = "limits hold at the exchange"
-
-    def __init__(self, lasting: Lasting, rules: Rules) -> None:
-        self._lasting, self._rules = lasting, rules
-
-    def look(self, ledger: Ledger) -> None:
-        """How the account stands now."""
-        live = {
-            name: sum(is_entry(order) for order in held.live.values())
-            for name, held in ledger.symbols.items()
-        }
-        note = self._lasting.note
-        for symbol, many in live.items():
-            note(self.ONE, symbol, many > 1, f"has {many} entries that work", real=many > 0)
-        busy = {name for name, held in ledger.symbols.items() if held.sure > 0 or live[name]}
-        rules = self._rules
-        for kind, most in (("CE", rules.positions_ce_max), ("PE", rules.positions_pe_max)):
-            entries = [name for name, many in live.items() if many and name.endswith(kind)]
-            alike = [name for name in busy if name.endswith(kind)]
-            worst = max(entries, default="")
-            what = f"entries work in {', '.join(sorted(entries))}"
-            real = bool(entries)
-            note(self.TWO_TYPES, kind, len(entries) > 1, what, symbol=worst, real=real)
-            over, what = len(alike) > most and real, f"has {len(alike)} busy symbols"
-            note(self.LIMITS, kind, over, what, symbol=worst, real=real)
-        real = any(live.values())
-        over, what = len(busy) > rules.positions_max and real, f"has {len(busy)} busy symbols"
-        note(self.LIMITS, "account", over, what, real=real)
-
-
-class SwingsSoldOnce:
-    """A swing is sold by one order only."""
-
-    NAME = "a swing is sold once"
-
-    def __init__(self, findings: Findings, ledger: Ledger) -> None:
-        self._findings, self._ledger = findings, ledger
-        self._sold: dict[tuple[str, int], str] = {}
-
-    def look(self, order: BookOrder, swing_ms: int) -> None:
-        """At a fill of an entry of ours; ``swing_ms`` is the minute of the swing that it sells."""
-        other = self._sold.setdefault((order.symbol, swing_ms), order.orderid)
-        forced_ms = self._ledger.symbol(order.symbol).forced_ms
-        late = self._findings.now_ms - forced_ms <= _FORCED_MS
-        what = f"{order.symbol} sold by {other} and {order.orderid}"
-        self._findings.hold(self.NAME, other == order.orderid or late, what)
-
-
-class IntentsFillOnce:
-    """The entries of a symbol sell no more than was intended by those that have left."""
-
-    NAME = "an intent fills no more than it intended"
-
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self._intended: dict[str, dict[str, int]] = {}
-        self._sold: Counter[str] = Counter()
-
-    def leaves(self, symbol: str, order_id: str, quantity: int) -> None:
-        """An entry, or a change of one, leaves for the exchange."""
-        intended = self._intended.setdefault(symbol, {})
-        intended[order_id] = max(intended.get(order_id, 0), quantity)
-
-    def sold(self, symbol: str, quantity: int) -> None:
-        """An entry of ours has filled so many units more."""
-        self._sold[symbol] += quantity
-        intended, sold = sum(self._intended.get(symbol, {}).values()), self._sold[symbol]
-        self._findings.hold(self.NAME, sold <= intended, f"{symbol} sold {sold} of {intended}")

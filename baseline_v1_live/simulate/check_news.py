@@ -118,6 +118,16 @@ class News:
         claimed = any(claim.symbol == symbol for claim in self._claimed.values())
         return bool(self._untold[symbol]) or claimed or self._now_ms() - told_ms <= WITHIN_MS
 
+    def others_untold(self, symbol: str) -> bool:
+        """Whether only the books can tell, or have told a moment ago, what somebody else's trades in a
+        symbol have left of ours.
+        """
+        since = self._now_ms() - WITHIN_MS
+        return any(
+            one.cause is Cause.OTHERS and (one.known_ms is None or one.known_ms > since)
+            for one in self._surprises[symbol]
+        )
+
     # ------------------------------------------------------------ the exchange
 
     def settle(self, symbol: str) -> None:

@@ -63,6 +63,8 @@ class Reach:
         self._snapshot_ms = 0
         self._reserved: list[Reserved] = []
         self._named: set[str] = set()  # Orders whose answer has come.
+        # Symbols of which a stop was refused, and since then none was taken and no exit has left.
+        self._stop_refused: set[str] = set()
         self._books_bad = False
         self._books_back_ms = self._books_tried_ms = 0
         self._good_of: dict[int, set[str]] = {}
@@ -91,6 +93,7 @@ class Reach:
             self._status_of = (self.symbol_of(call), self._world.now_ms)
         if call.endpoint == "placeorder" and asked(call).get("pricetype") in ("MARKET", "LIMIT"):
             self._reserved.append(self._reserved_by(call, self._world.now_ms))
+            self._stop_refused.discard(self.symbol_of(call))
         elif call.endpoint == "orderbook":
             self._snapshot_ms = self._world.now_ms  # Its other books are asked for just behind it.
         elif call.endpoint == "tradebook" and self._snapshot_ms < self._world.now_ms:
@@ -109,6 +112,7 @@ class Reach:
             mine = self._reserved_by(call, sent_ms)
             self._reserved = [one for one in self._reserved if one != mine]
             if served is not None and can_be_read(call, served):
+                self._stop_refused.discard(self.symbol_of(call))
                 self._named.add(str(json.loads(served.text).get("orderid")))
         if call.endpoint == "orderstatus":
             self._status_of = (self.symbol_of(call), now)
@@ -117,13 +121,14 @@ class Reach:
             self._hear_book(call.endpoint, _good(served) and right_ms >= sent_ms, sent_ms, now)
         if not can_be_read(call, served) or now - sent_ms > SLOW_MS:
             self._unanswered_ms = now
-        if served is not None and _refuses_purchase(call, served):
-            self._spoil(call, now + _BOUGHT_AGAIN_MS)
+        refused = served is not None and _refuses_purchase(call, served)
+        if refused:
+            self._hear_refused_purchase(call, now)
         if served is not None and _refuses_sale(call, served):
             self._spoil(call, now + _SOLD_AGAIN_MS)
         if call.refused or (served is not None and _says_no(served)):
             self.gateway_bad_ms = now
-        elif not can_be_read(call, served) or now - sent_ms > SLOW_MS:
+        elif not (refused or can_be_read(call, served)) or now - sent_ms > SLOW_MS:
             self._spoil(call, now)
         self._behind.pop(call, None)
 
@@ -216,6 +221,15 @@ class Reach:
         return max(self.excused_to_ms(s, now) for s in ("", *self.symbol_bad_ms)) < since_ms
 
     # ------------------------------------------------------------ inside
+
+    def _hear_refused_purchase(self, call: Call, now: int) -> None:
+        """Where stops are refused an exit is sent, and then it is the exit that may be tried again."""
+        symbol = self.symbol_of(call)
+        if asked(call)["pricetype"] == "SL":
+            if symbol in self._stop_refused:
+                return
+            self._stop_refused.add(symbol)
+        self._spoil(call, now + _BOUGHT_AGAIN_MS)
 
     def _reserved_by(self, call: Call, sent_ms: int) -> Reserved:
         body = asked(call)

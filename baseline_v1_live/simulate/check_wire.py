@@ -272,6 +272,8 @@ class WireChecks:
         self._orders: OrderManager | None = None
         self._rows = rows
         self.on_entry: Callable[[str, str, int], None] = lambda *_: None
+        # Symbol and order of an entry that is no change of one, and when it was decided.
+        self.on_new_entry: Callable[[str, str, int], None] = lambda *_: None
         self.on_order: Callable[[PlaceOrder], None] = lambda _: None
         # Symbol, units and when it was decided, of a purchase that no stop price holds back.
         self.on_purchase: Callable[[str, int, int], None] = lambda *_: None
@@ -306,11 +308,13 @@ class WireChecks:
         self._once.look(call, command, body)
         if isinstance(command, PlaceOrder) and not call.refused:
             self.on_order(command)
+        decided_ms = self._decided_ms.get(seq, self._findings.now_ms)
         if call.endpoint == "placeorder" and body["action"] == "BUY" and body["pricetype"] != "SL":
-            decided_ms = self._decided_ms.get(seq, self._findings.now_ms)
             self.on_purchase(str(body["symbol"]), int(body["quantity"]), decided_ms)
         if entry and command is not None:
             self.on_entry(command.symbol, command.order_id, command.quantity)
+            if isinstance(command, PlaceOrder):
+                self.on_new_entry(command.symbol, command.order_id, decided_ms)
         if entry and command is not None and self.session is not None:
             self._entries.look(command, seq, self.session)
 

@@ -33,11 +33,8 @@ from baseline_v1_live.sim.openalgo_server.rest import Served
 from baseline_v1_live.simulate.chaos import Chaos
 from baseline_v1_live.simulate.check_account import (
     Cover,
-    Entries,
     Held,
-    IntentsFillOnce,
     Ledger,
-    SwingsSoldOnce,
     is_entry,
     is_ours,
 )
@@ -46,9 +43,17 @@ from baseline_v1_live.simulate.check_base import Findings, Lasting, Violation
 from baseline_v1_live.simulate.check_closing import ClosingLeaves, HardCut
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
 from baseline_v1_live.simulate.check_end import SECRET, End
+from baseline_v1_live.simulate.check_entries import (
+    Entries,
+    HeldSymbols,
+    IntentsFillOnce,
+    RestingEntries,
+    SwingsSoldOnce,
+)
 from baseline_v1_live.simulate.check_flips import Flips, Purchases, living, most_of
 from baseline_v1_live.simulate.check_known import Answers, Loss
 from baseline_v1_live.simulate.check_news import News
+from baseline_v1_live.simulate.check_policies import Policies
 from baseline_v1_live.simulate.check_reach import Reach
 from baseline_v1_live.simulate.check_standing import Standing
 from baseline_v1_live.simulate.check_step import (
@@ -95,6 +100,7 @@ class Checker:
         self._spinning = Spinning(self.findings)
         self._allowed = EntriesAllowed(self.findings, self.gate)
         self._limits = EntryLimits(self.findings, rules)
+        self._policies = Policies(self.findings, rules)
         # ---- the account
         self.ledger = Ledger(world, self._account_changed)
         self.ledger.on_fill = self._filled
@@ -110,8 +116,11 @@ class Checker:
             self.ledger.forgotten,
             useless=self._standing.useless,
             untold=self.news.untold,
+            others_untold=self.news.others_untold,
         )
         self._entries = Entries(self._lasting, rules)
+        self._held = HeldSymbols(self.findings, self.ledger, self.news)
+        self._resting = RestingEntries(self.findings, self._lasting, self.gate, self.news)
         self._flips = Flips(self.findings, self.news, self.reach)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
         self._answers, self._loss = Answers(), Loss(world, self.ledger)
@@ -124,6 +133,7 @@ class Checker:
         self._wire = WireChecks(self.findings, self.gate, folder, rows)
         self._intents = IntentsFillOnce(self.findings)
         self._wire.on_entry = self._intents.leaves
+        self._wire.on_new_entry = self._held.look
         self._wire.on_order = self.ledger.forgotten.leaves
         self._purchases = Purchases(
             self.findings, chaos, self.reach, self.ledger, self.news, rules.gateway_horizon_ms
@@ -176,6 +186,7 @@ class Checker:
             if isinstance(event, Tick):
                 self._standing.shown(event)
             ticks.before(engine, event)
+            self._policies.before(engine, event)
             try:
                 commands = handle(event)
             except Exception as error:
@@ -183,6 +194,7 @@ class Checker:
                 raise
             self._spinning.look(event, commands, self.world.now_ms)
             ticks.after(engine, event, commands)
+            self._policies.after(engine, event)
             self.checks[UNBROKEN] += 1
             if commands or type(event) is not Tick:
                 lines = [f"{msgspec.json.encode(event).decode()} -> {len(commands)}"]
@@ -214,6 +226,7 @@ class Checker:
         self._wire.new_process()
         self.ledger.forgotten.new_process()
         self._closing.new_process()
+        self._policies.new_process()
         self._drift.new_process()
 
     def _process_ended(self) -> None:
@@ -267,6 +280,8 @@ class Checker:
         self._drift.changed(order.orderid)
         if order.over:
             self._standing.over(order)
+            if is_entry(order):
+                self._resting.over(order)
 
     def _filled(self, order: BookOrder, quantity: int, before: int, after: int) -> None:
         if order.action == "SELL":
@@ -287,6 +302,7 @@ class Checker:
         self.news.sent(call)
         self._wire.sent(call)
         self._closing.sent(call)
+        self._resting.sent(call)
 
     def ended(self, call: Call, served: Served | None) -> None:
         """The bot has its answer, or none."""
@@ -319,6 +335,7 @@ class Checker:
             self._money.look(engine)
         if self._session is not None:
             self._cut.look(self._session.hard_cut_ms)
+            self._resting.look(self.ledger, self._session)
         self._lasting.look()
 
     def _look_at_readiness(self, engine: Engine | None) -> None:

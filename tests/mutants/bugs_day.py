@@ -86,6 +86,58 @@ BUGS = (
         days=Days("paused", always=True),
     ),
     Bug(
+        name="loss limit never looked at",
+        field="The day's loss limit was a setting that no code read.",
+        edits=(
+            Edit(
+                "strategy/exit_policy.py",
+                "milli <= rules.day_stop_r_milli\n",
+                "False\n",
+            ),
+        ),
+        tests=("tests/scenarios/test_close_all.py",),
+        days=Days("none", seeds=40),
+    ),
+    Bug(
+        name="trail never fires",
+        field="The profit was to be trailed; it rose, fell back, and nothing was closed.",
+        edits=(
+            Edit(
+                "strategy/exit_policy.py",
+                "milli <= peak - rules.trailing_gap_r_milli\n",
+                "False\n",
+            ),
+        ),
+        tests=("tests/scenarios/test_trailing.py",),
+        days=Days("none", seeds=40),
+    ),
+    Bug(
+        name="stage never taken",
+        field="Parts were to be bought back at +3R and +4R, and R went through both.",
+        edits=(
+            Edit(
+                "strategy/exit_policy.py",
+                "                self.stages_reached += 1\n",
+                "                pass\n",
+            ),
+        ),
+        tests=("tests/scenarios/test_staged.py",),
+        days=Days("none", seeds=40),
+    ),
+    Bug(
+        name="target watched and not taken",
+        field="The position's own target traded for minutes, and its stop was hit in the end.",
+        edits=(
+            Edit(
+                "core/exit_desk.py",
+                "            self.positions.want_exit(position, FIXED_TARGET)\n",
+                "            pass\n",
+            ),
+        ),
+        tests=("tests/scenarios/test_fixed.py",),
+        days=Days("none", seeds=40),
+    ),
+    Bug(
         name="pause leaves entries resting",
         field="The operator paused, and an entry that rested at the broker filled ten minutes later.",
         edits=(
@@ -99,6 +151,7 @@ BUGS = (
             "tests/scenarios/test_stop_and_blocks.py::"
             "test_a_blocked_entry_is_cancelled_and_nothing_new_is_placed",
         ),
+        days=Days("paused", always=True),
     ),
     Bug(
         name="pending entries not counted",
@@ -151,6 +204,7 @@ BUGS = (
             ),
         ),
         tests=("tests/scenarios/test_b_swings.py",),
+        days=Days("none"),
     ),
     Bug(
         name="absurd tick believed",

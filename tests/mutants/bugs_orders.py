@@ -193,6 +193,20 @@ BUGS = (
         days=Days("stop_refused", always=True),
     ),
     Bug(
+        name="refused stop tried for ever",
+        field="The broker took no stop; it was sent again and again, and the short was never closed.",
+        edits=(
+            Edit(
+                "position_tracker.py",
+                "        if position.stop_failures > 1 and position.open_quantity > 0:\n"
+                "            self.want_exit(position, STOP_FAILED)\n",
+                "",
+            ),
+        ),
+        tests=("tests/scenarios/test_c_protection.py::test_c3_an_exit_is_booked_at_its_own_price",),
+        days=Days("stop_refused", always=True),
+    ),
+    Bug(
         name="second order while the first is on its way",
         field="The next tick ran while the place call was in flight, and placed the order once more.",
         edits=(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.rules import Rules
-from baseline_v1_live.simulate.check_account import Cover, Entries, IntentsFillOnce, SwingsSoldOnce
-from tests.simulate.checker_scene import BY_HAND, CALL, OTHER_CALL, PUT, Scene, played
+from baseline_v1_live.simulate.check_account import Cover
+from tests.simulate.checker_scene import BY_HAND, CALL, Scene, played
 
 
 def test_a_short_without_cover_is_said_after_five_seconds() -> None:
@@ -331,80 +330,3 @@ def test_what_somebody_else_sold_again_need_not_be_covered() -> None:
         await scene.wait(20)
 
     assert played(story) == set()
-
-
-def test_two_entries_in_a_symbol_are_said() -> None:
-    """And they are two of a type as well."""
-
-    async def story(scene: Scene) -> None:
-        scene.entry()
-        scene.entry()
-        await scene.wait(7)
-
-    assert Entries.ONE in played(story)
-
-
-def test_two_entries_of_a_type_are_said() -> None:
-    """One working entry a type."""
-
-    async def story(scene: Scene) -> None:
-        scene.entry()
-        scene.entry(symbol=OTHER_CALL)
-        await scene.wait(7)
-
-    assert played(story) == {Entries.TWO_TYPES}
-
-
-def test_an_entry_of_each_type_is_lawful() -> None:
-    """A call's and a put's."""
-
-    async def story(scene: Scene) -> None:
-        scene.entry()
-        scene.entry(symbol=PUT)
-        await scene.wait(20)
-
-    assert played(story) == set()
-
-
-def test_an_entry_beyond_the_limit_of_positions_is_said() -> None:
-    """One position is allowed; it is held, and an entry rests beside it."""
-
-    async def story(scene: Scene) -> None:
-        scene.short()
-        scene.stop()
-        scene.entry(symbol=PUT)
-        await scene.wait(7)
-
-    assert played(story, Rules(positions_max=1)) == {Entries.LIMITS}
-    assert played(story, Rules(positions_max=2)) == set()
-
-
-def test_an_entry_that_fills_beyond_its_intent_is_said() -> None:
-    """A second order of the same intent turns up and fills, too; parts of one are lawful."""
-
-    async def story(scene: Scene) -> None:
-        first = scene.entry(10)
-        scene.fill(first, 4)
-        scene.fill(first, 6)
-        scene.unintended = True
-        second = scene.entry(10)
-        assert scene.said() == set()
-        scene.fill(second, 1)
-
-    assert played(story) == {IntentsFillOnce.NAME}
-
-
-def test_a_swing_that_two_orders_sell_is_said() -> None:
-    """The second one is another entry of the same low."""
-
-    async def story(scene: Scene) -> None:
-        sold = SwingsSoldOnce(scene.checker.findings, scene.checker.ledger)
-        first, second = scene.entry(), scene.entry(symbol=CALL)
-        await scene.wait(1)
-        sold.look(first, 5)
-        sold.look(first, 5)
-        sold.look(second, 6)
-        assert scene.said() == set()
-        sold.look(second, 5)
-
-    assert played(story) == {SwingsSoldOnce.NAME}

@@ -72,6 +72,26 @@ def test_a_refused_exit_may_be_tried_again_at_the_stated_pace(seconds: float, sa
     assert (Cover.COVERED in played(story)) is said
 
 
+@pytest.mark.parametrize(("between", "said"), [("nothing", True), ("exit", False), ("stop", False)])
+def test_refused_stops_are_an_excuse_once(between: str, said: bool) -> None:
+    """Where stops are refused an exit is sent; whoever only tries stops leaves the short bare."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        for _ in range(8):
+            scene.answer(
+                _send(scene, "BUY", "SL", lost=False), 400, {"message": "RMS: stops are blocked"}
+            )
+            await scene.wait(2)
+            if between == "exit":
+                call = _send(scene, "BUY", lost=False)
+                scene.answer(call, 400, {"message": "RMS: margin exceeds"})
+            elif between == "stop":
+                scene.answer(_send(scene, "BUY", "SL", lost=False))
+
+    assert (Cover.COVERED in played(story)) is said
+
+
 def test_an_exit_that_arrived_counts_once() -> None:
     """It fills for a part and is cancelled: what is left is bare, and no ghost of it covers."""
 
