@@ -224,3 +224,13 @@ def test_each_symbol_is_judged_by_its_own_ticks(market: Market, session: Session
     assert market.quarantined == {"out_of_order": 1}
     assert market.symbols[C260].last_paise == 13000
     assert market.index_paise == INDEX
+
+
+def test_an_old_jump_confirms_no_new_one() -> None:
+    """A price that was believed came between the two: each of them is a lone one."""
+    feed = Feed(TickGate(Rules(), day()), day())
+
+    assert feed.say(13_000) is None
+    assert feed.say(26_000) == "price_jump"
+    assert feed.say(13_005) is None
+    assert feed.say(26_000) == "price_jump"

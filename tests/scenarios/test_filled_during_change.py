@@ -77,3 +77,17 @@ def test_an_order_that_fills_more_than_it_had_is_the_larger_one(desk: Desk) -> N
     stop = desk.order("stop-0002")
     assert (stop.quantity, stop.filled_quantity, stop.live) == (650, 650, False)
     assert desk.position(C260).closed
+
+
+def test_a_stop_that_filled_in_part_is_resized_beyond_what_it_filled() -> None:
+    """Of 650 sold it has bought 65: its order is to be of 650, of which 585 are left."""
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.fill("entry-0001", 325, 129.95)
+    desk.accept("stop-0002")
+    desk.fill("stop-0002", 65, 140.00)
+    desk.take()
+    desk.fill("entry-0001", 325, 129.95)
+
+    assert any(line.startswith("modify stop-0002 650 ") for line in desk.take())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 from typing import Any
 
 import pytest
@@ -300,3 +301,22 @@ def test_histories_that_are_refused_at_once_are_not_asked_for_at_once(answer: An
 
     run(scenario, sleep=sleeps)
     assert sleeps.seconds == [0.05] * 10
+
+
+def test_a_snapshot_is_of_before_its_first_question() -> None:
+    """Books that came slowly may not have what happened while they were on their way."""
+    times, started = itertools.count(NOW_MS, 1_000), []
+
+    async def scenario(server: Gateway, client: OpenAlgoClient) -> SnapshotRead:
+        for book in ("orderbook", "tradebook", "positionbook"):
+            server.say(book, _data([]))
+        read = await client.snapshot()
+        assert isinstance(read, SnapshotRead)
+        return read
+
+    read = run(
+        scenario,
+        now_ms=lambda: next(times),
+        observer=lambda exchanged: started.append(exchanged.started_at_ms),
+    )
+    assert read.taken.asked_at_ms <= min(started)
