@@ -231,10 +231,12 @@ class Cover:
         useless: Callable[[BookOrder, Held], bool],
         untold: Callable[[str], bool],
         others_untold: Callable[[str], bool],
+        squares_off: Callable[[], bool],
     ) -> None:
         self._lasting, self._chaos, self._reach = lasting, chaos, reach
         self._forgotten, self._useless = forgotten, useless
         self._untold, self._others_untold = untold, others_untold
+        self._squares_off = squares_off
 
     def look(self, symbol: str, held: Held, now: int) -> None:
         """How a symbol stands now. An exit of unknown outcome is an active exit, until the gateway's
@@ -252,7 +254,10 @@ class Cover:
             most = max(-held.net, 0)  # What nobody remembers is taken over whole.
         note, some = self._lasting.note, bool(resting)
         bare, what = cover < short, f"is short {short}, covered {cover},"
-        bare = bare and cover + self._reach.reserved(symbol, "BUY", now) < short
+        # From the square-off on no stop stands beside an exit that got lost.
+        reach, squares_off = self._reach, self._squares_off()
+        lost = reach.reserved(symbol, "BUY", now) if squares_off else reach.closing(symbol, now)
+        bare = bare and cover + lost < short
         books = self._untold(symbol)
         note(self.COVERED, symbol, bare, what, real=short > 0, books=books)
         books |= self._others_untold(symbol)

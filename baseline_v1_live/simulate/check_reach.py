@@ -7,9 +7,11 @@ with its symbol, and no other.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from baseline_v1_live.core.reconcile import SENT_SHOWS_AFTER_MS
 from baseline_v1_live.runtime.records import Step
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
 from baseline_v1_live.sim.openalgo_server.rest import Served
@@ -20,6 +22,7 @@ from baseline_v1_live.simulate.world import World
 SLOW_MS = 1_000
 # An exit without an answer reserves its quantity until the gateway's horizon and a few looks are over.
 RESERVED_MS = 150_000
+_LOOKS_OF_A_LOSS = _LOST_STOPS = 2
 _TRIES_EVERY_MS = 10_000
 # A row's time is in whole seconds and by another clock (docs/strategy.md, section 11).
 _CLOCKS_MS = 120_000
@@ -62,7 +65,11 @@ class Reach:
         self._status_of = ("", 0)
         self._snapshot_ms = 0
         self._reserved: list[Reserved] = []
+        # How many right books, asked for late enough after it left, have not had one.
+        self._missed: Counter[Reserved] = Counter()
         self._named: set[str] = set()  # Orders whose answer has come.
+        # Stops without an answer, by their calls: when they left, and their symbols.
+        self._stops: dict[Call, tuple[int, str]] = {}
         # Symbols of which a stop was refused, and since then none was taken and no exit has left.
         self._stop_refused: set[str] = set()
         self._books_bad = False
@@ -94,6 +101,8 @@ class Reach:
         if call.endpoint == "placeorder" and asked(call).get("pricetype") in ("MARKET", "LIMIT"):
             self._reserved.append(self._reserved_by(call, self._world.now_ms))
             self._stop_refused.discard(self.symbol_of(call))
+        elif call.endpoint == "placeorder" and asked(call)["action"] == "BUY":
+            self._stops[call] = (self._world.now_ms, self.symbol_of(call))
         elif call.endpoint == "orderbook":
             self._snapshot_ms = self._world.now_ms  # Its other books are asked for just behind it.
         elif call.endpoint == "tradebook" and self._snapshot_ms < self._world.now_ms:
@@ -110,6 +119,7 @@ class Reach:
         now = self._world.now_ms
         if call.endpoint == "placeorder" and (call.refused or _settles(call, served)):
             mine = self._reserved_by(call, sent_ms)
+            self._stops.pop(call, None)
             self._reserved = [one for one in self._reserved if one != mine]
             if served is not None and can_be_read(call, served):
                 self._stop_refused.discard(self.symbol_of(call))
@@ -200,6 +210,24 @@ class Reach:
                 units += one.quantity
         return units
 
+    def closing(self, symbol: str, now: int) -> int:
+        """Units of exits on their way or lost that may stand for a cover: those that two books in a row,
+        asked for a second after they left, did not show need a stop beside them (docs/strategy.md,
+        section 11). Where stops got lost as well, further ones follow at growing pauses.
+        """
+        since = now - RESERVED_MS
+        lost_stops = sum(one == symbol and ms > since for ms, one in self._stops.values())
+        if lost_stops >= _LOST_STOPS:
+            return self.reserved(symbol, "BUY", now)
+        missing = sum(
+            one.quantity
+            for one in self._reserved
+            if (one.symbol, one.action) == (symbol, "BUY")
+            and self._missed[one] >= _LOOKS_OF_A_LOSS
+            and not any(row.orderid not in self._named for row in self._rows_like(one))
+        )
+        return max(self.reserved(symbol, "BUY", now) - missing, 0)
+
     def sent_alike(self, order: BookOrder) -> Reserved | None:
         """What has left before an order came to the exchange, as far as a row's time can tell, looks the
         same and has no answer.
@@ -223,10 +251,12 @@ class Reach:
     # ------------------------------------------------------------ inside
 
     def _hear_refused_purchase(self, call: Call, now: int) -> None:
-        """Where stops are refused an exit is sent, and then it is the exit that may be tried again."""
+        """Where stops are refused an exit is sent, and then it is the exit that may be tried again. One
+        that got lost may not, so that stops are all that is left.
+        """
         symbol = self.symbol_of(call)
         if asked(call)["pricetype"] == "SL":
-            if symbol in self._stop_refused:
+            if symbol in self._stop_refused and not self.reserved(symbol, "BUY", now):
                 return
             self._stop_refused.add(symbol)
         self._spoil(call, now + _BOUGHT_AGAIN_MS)
@@ -266,7 +296,10 @@ class Reach:
                 self._books_back_ms = now
             self._books_bad = False
             self._good_of.clear()
-            self.books_right_ms = max(self.books_right_ms, sent_ms)
+            if sent_ms > self.books_right_ms:
+                self.books_right_ms = sent_ms
+                shows_ms = sent_ms - SENT_SHOWS_AFTER_MS
+                self._missed.update(one for one in self._reserved if one.sent_ms <= shows_ms)
 
     def _spoil(self, call: Call, now: int) -> None:
         symbol = self.symbol_of(call)

@@ -117,6 +117,7 @@ class Checker:
             useless=self._standing.useless,
             untold=self.news.untold,
             others_untold=self.news.others_untold,
+            squares_off=self._squares_off,
         )
         self._entries = Entries(self._lasting, rules)
         self._held = HeldSymbols(self.findings, self.ledger, self.news)
@@ -228,6 +229,10 @@ class Checker:
         self._closing.new_process()
         self._policies.new_process()
         self._drift.new_process()
+
+    def _squares_off(self) -> bool:
+        session = self._session
+        return session is not None and self.world.now_ms >= session.square_off_ms
 
     def _process_ended(self) -> None:
         self.reach.process_ended()

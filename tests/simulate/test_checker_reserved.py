@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from baseline_v1_live.core.engine import Engine
@@ -90,6 +91,47 @@ def test_refused_stops_are_an_excuse_once(between: str, said: bool) -> None:
                 scene.answer(_send(scene, "BUY", "SL", lost=False))
 
     assert (Cover.COVERED in played(story)) is said
+
+
+@pytest.mark.parametrize("shown", [False, True])
+@pytest.mark.parametrize("squares_off", [False, True])
+def test_a_lost_exit_that_books_do_not_show_covers_no_longer(
+    shown: bool, squares_off: bool
+) -> None:
+    """Two of them, asked for a second after it left, are enough for a stop; from the square-off on there
+    is none to place.
+    """
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        if squares_off:
+            scene.checker._session = msgspec.structs.replace(scene.session, square_off_ms=0)
+        scene.checker.ended(_send(scene, "BUY", "LIMIT"), None)
+        if shown:
+            scene.order("BUY", "LIMIT", 10, price=80.0)
+        for _ in range(12):
+            await scene.wait(1)
+            scene.read_books()
+
+    assert (Cover.COVERED in played(story)) is not (shown or squares_off)
+
+
+def test_stops_that_are_refused_beside_a_lost_exit_are_all_that_is_left() -> None:
+    """The exit may not be sent again before the horizon."""
+
+    async def story(scene: Scene) -> None:
+        scene.short()
+        scene.checker.ended(_send(scene, "BUY", "LIMIT"), None)
+        await scene.wait(1)
+        for _ in range(10):
+            scene.answer(
+                _send(scene, "BUY", "SL", lost=False), 400, {"message": "RMS: stops are blocked"}
+            )
+            for _ in range(5):
+                await scene.wait(1)
+                scene.read_books()
+
+    assert Cover.COVERED not in played(story)
 
 
 def test_an_exit_that_arrived_counts_once() -> None:
