@@ -85,6 +85,8 @@ class ShortDesk(ServedDesk):
     # From and to an instant: the market is slow.
     busy: list[tuple[int, int]] = field(default_factory=lambda: list(BUSY_MS))
     speed_max: float = CALM.quiet
+    # How many sales had been asked for when the journal was lost.
+    sold_by_then: int = 0
     # Whether the first bot was given time for its entries.
     entered: bool = False
     # When the market's speed was looked after last, and how long that has taken lately.
@@ -114,6 +116,10 @@ class ShortDesk(ServedDesk):
         """The places that the bot of this number has reached, in their order."""
         return (self.folder / f"bot{number}.places").read_text().splitlines()
 
+    def sales(self) -> list[dict[str, Any]]:
+        """The sales that were asked for, oldest first."""
+        return [body for body in self.requests("placeorder") if body["action"] == "SELL"]
+
     def rows(self, query: str) -> list[dict[str, Any]]:
         """What a query of the journal gives."""
         with closing(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)) as connection:
@@ -124,11 +130,11 @@ class ShortDesk(ServedDesk):
 
     def wait_until(self, at_ms: int, bot: Program) -> bool:
         """Wait for an instant of the market; False when the bot ends before."""
-        return self._while_running(bot, lambda: self.now_ms() >= at_ms, f"the clock at {at_ms}")
+        return self.run_until(bot, lambda: self.now_ms() >= at_ms, f"the clock at {at_ms}")
 
     def finish(self, bot: Program) -> bool:
         """Let the day go on until all is flat, and to its end; False when the bot ends before that."""
-        if self.wait_until(SQUARE_OFF_MS + 1_000, bot) and self._while_running(
+        if self.wait_until(SQUARE_OFF_MS + 1_000, bot) and self.run_until(
             bot, self._quiet_or_late, "the end of the square-off"
         ):
             return self._close(bot)
@@ -141,13 +147,14 @@ class ShortDesk(ServedDesk):
             return False
         if self.now_ms() < CLOSED_MS:
             self.advance(CLOSED_MS)
-        self._while_running(bot, lambda: False, "the end of the process")
+        self.run_until(bot, lambda: False, "the end of the process")
         return bot.code() == 0
 
     def _quiet_or_late(self) -> bool:
         return self.now_ms() > HARD_CUT_MS or not (self.held() or self.working())
 
-    def _while_running(self, bot: Program, reached: Any, what: str) -> bool:
+    def run_until(self, bot: Program, reached: Callable[[], object], what: str) -> bool:
+        """Let the market go on until something is true; False when the bot ends before."""
         deadline = time.monotonic() + ENDS_WITHIN_S
         while bot.running:
             self._pace(bot)
@@ -203,7 +210,7 @@ class ShortDesk(ServedDesk):
         """Real seconds from an instant until the bot may trade, or until it has compared the books when
         the day's trade is over; None when it ended before.
         """
-        if self._while_running(bot, self._enabled, "enabled"):
+        if self.run_until(bot, self._enabled, "enabled"):
             return time.monotonic() - since_s
         return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 from baseline_v1_live.runtime.control_client import ControlError
 from baseline_v1_live.runtime.live import CALM_S
 from tests.live.process_desk import Program, wait_for
+from tests.process.damages import DAMAGES
 from tests.process.short_day import SOLD_MS, SQUARE_OFF_MS
 from tests.process.short_desk import CALM, ShortDesk, short_day
 
@@ -77,7 +77,7 @@ def full_disk(folder: Path, *, how: str, resumes: bool = False) -> list[str]:
     with _disk(folder / "state", how) as (fill, free), short_day(folder) as desk:
         bot = desk.bot()
         wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
-        before = len(_sales(desk))
+        before = len(desk.sales())
         fill(bot)
         wait_for(lambda: _gate(desk) == BLOCKED, "no entries on a full disk", why=bot.words)
         wait_for(lambda: not desk.resting("SELL"), "entries taken back", why=bot.words)
@@ -86,8 +86,8 @@ def full_disk(folder: Path, *, how: str, resumes: bool = False) -> list[str]:
         else:
             if not desk.wait_until(SQUARE_OFF_MS + 6_000, bot):
                 wrong.append(f"ended on a full disk: {bot.words()}")
-            if len(_sales(desk)) > before:
-                wrong.append(f"sold on a full disk: {_sales(desk)[before:]}")
+            if len(desk.sales()) > before:
+                wrong.append(f"sold on a full disk: {desk.sales()[before:]}")
             if desk.held():
                 wrong.append(f"not bought back on a full disk: {desk.held()}")
             free(bot)
@@ -106,10 +106,6 @@ def _room_again(desk: ShortDesk, bot: Program, free: Act) -> list[str]:
     took_s = time.monotonic() - since_s
     wait_for(lambda: desk.resting("SELL"), "an entry", why=bot.words)
     return [f"entries were allowed after {took_s:.0f} s"] if took_s < CALM_S - 5 else []
-
-
-def _sales(desk: ShortDesk) -> list[dict[str, Any]]:
-    return [body for body in desk.requests("placeorder") if body["action"] == "SELL"]
 
 
 def _gate(desk: ShortDesk) -> str | None:
@@ -204,7 +200,7 @@ def damaged(folder: Path, *, damage: str) -> list[str]:
         bot = desk.bot()
         wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
         bot.stop(signal.SIGKILL)
-        held, sold = desk.held(), len(_sales(desk))
+        held, sold = desk.held(), len(desk.sales())
         DAMAGES[damage](desk.journal)
         desk.busy.append((desk.now_ms(), desk.now_ms() + 6_000))
 
@@ -214,55 +210,13 @@ def damaged(folder: Path, *, damage: str) -> list[str]:
             wrong.append(f"ended with {again.code()}: {again.words()}")
         if len(held) != 2:
             wrong.append(f"held when killed: {held}")
-        if len(_sales(desk)) > sold:
-            wrong.append(f"sold without the journal: {_sales(desk)[sold:]}")
+        if len(desk.sales()) > sold:
+            wrong.append(f"sold without the journal: {desk.sales()[sold:]}")
         if "CRITICAL" not in again.said:
             wrong.append(f"nothing is said of the damage: {again.words()}")
         if not list(desk.state.glob("journal-damaged-*")):
             wrong.append("the damaged file is not kept")
         return wrong + desk.violations(books_only=True)
-
-
-def _one_file(journal: Path) -> bytearray:
-    with suppress(sqlite3.Error):
-        connection = sqlite3.connect(journal, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.close()
-    return bytearray(journal.read_bytes())
-
-
-def _flip(journal: Path) -> None:
-    content = _one_file(journal)
-    middle = len(content) // 2 // 4096 * 4096
-    for place in range(middle, min(middle + 8 * 4096, len(content))):
-        content[place] ^= 0xFF
-    journal.write_bytes(content)
-
-
-def _truncate(journal: Path) -> None:
-    content = _one_file(journal)
-    journal.write_bytes(content[: len(content) // 2])
-
-
-def _lose_log(journal: Path) -> None:
-    for ending in ("-wal", "-shm"):
-        journal.with_name(journal.name + ending).unlink()
-
-
-def _flip_log(journal: Path) -> None:
-    log = journal.with_name(journal.name + "-wal")
-    content = bytearray(log.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 64] = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
-    log.write_bytes(content)
-
-
-DAMAGES: dict[str, Callable[[Path], None]] = {
-    "bytes flipped": _flip,
-    "file truncated": _truncate,
-    "log lost": _lose_log,
-    "log flipped": _flip_log,
-}
 
 
 # ---------------------------------------------------------------- the zone of the machine
