@@ -1,7 +1,8 @@
-"""Kills the live process at every place of a short day, and tries what else may befall a process.
+"""Kills the live process at every place of a short day and of some restarts, and tries other troubles.
 
     python -m tools.reliability_process --all [--jobs 4] [--json OUT]
     python -m tools.reliability_process --random 50 --seed 3
+    python -m tools.reliability_process --place "after send 4" --outage 20 --place "after commit 0.2"
 
 Bot and openalgo-sim are real processes on loopback; each day is another pair of them (tests/process/).
 Ends with 1 when anything was wrong.
@@ -21,10 +22,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from tests.process.kills import Kill, Outcome, at_places, at_random, play, survey
+from tests.process.damages import DAMAGES
+from tests.process.kills import FIRST_KILLS, Kill, Outcome, at_places, at_random, play, survey
 from tests.process.troubles import TROUBLES, NotHere
 
 _SURVEYS = 2
@@ -67,9 +70,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--random", type=int, default=0, metavar="N", help="days with random kills")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the first random day")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth place")
-    parser.add_argument("--place", help="one place only, such as 'after commit 9.3'")
     parser.add_argument(
-        "--outage", type=int, default=0, metavar="S", help="seconds down at --place"
+        "--place",
+        action="append",
+        default=[],
+        help="'after commit 9.3'; again: of the next bot",
+    )
+    parser.add_argument(
+        "--outage",
+        action="append",
+        type=int,
+        default=[],
+        metavar="S",
+        help="seconds down after each",
+    )
+    parser.add_argument(
+        "--damage", choices=DAMAGES, default="", help="of the journal, after the first"
     )
     parser.add_argument("--jobs", type=int, default=4, metavar="J", help="days side by side")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results here")
@@ -85,17 +101,28 @@ def _plan(args: argparse.Namespace, folder: Path) -> tuple[list[list[Kill]], int
     """
     kills = [at_random(random.Random(args.seed + n)) for n in range(args.random)]
     if args.place:
-        kills.append([Kill(args.place, outage_ms=args.outage * 1000)])
+        named = zip_longest(args.place, args.outage[: len(args.place)], [args.damage])
+        kills.append([Kill(p, outage_ms=(s or 0) * 1000, damage=d or "") for p, s, d in named])
     if not args.all:
         return kills, 0, []
-    places: dict[str, None] = {}
-    wrong: list[str] = []
-    for number in range(_SURVEYS):
-        found, problems = survey(folder / f"survey{number}")
-        places.update(dict.fromkeys(found))
-        wrong += problems
-    print(f"{len(places)} places: {dict(Counter(name.rsplit(' ', 1)[0] for name in places))}")
-    return [[kill] for kill in at_places(places)][:: args.every] + kills, len(places), wrong
+    found, wrong = _surveyed(folder, args.jobs)
+    days = [[*first, kill] for first, places in found.items() for kill in at_places(places)]
+    for first, places in found.items():
+        kinds = dict(Counter(name.rsplit(" ", 1)[0] for name in places))
+        print(f"{len(places)} places{f' of a start after {first[0]}' if first else ''}: {kinds}")
+    return days[:: args.every] + kills, len(days), wrong
+
+
+def _surveyed(folder: Path, jobs: int) -> tuple[dict[tuple[Kill, ...], dict[str, None]], list[str]]:
+    """The places of a day, by the kills before them, and what was wrong with the days surveyed."""
+    firsts = [None] * _SURVEYS + list(FIRST_KILLS)
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        names = [folder / f"survey{number}" for number in range(len(firsts))]
+        surveys = list(pool.map(survey, names, firsts))
+    found: dict[tuple[Kill, ...], dict[str, None]] = {}
+    for first, (places, _) in zip(firsts, surveys, strict=True):
+        found.setdefault((first,) if first else (), {}).update(dict.fromkeys(places))
+    return found, [line for _, problems in surveys for line in problems]
 
 
 def _day(folder: Path, number: int, kills: Sequence[Kill]) -> Callable[[], Outcome]:
@@ -120,7 +147,7 @@ def _side_by_side(jobs: int, days: Sequence[Callable[[], Outcome]]) -> list[Outc
             restarts = " ".join(f"{took_s:.1f}" for took_s in outcome.restarts_s)
             print(
                 f"[{len(outcomes)}/{len(days)}] {outcome.name}: "
-                f"{f'killed {outcome.killed} times' if outcome.killed else 'not reached'}, "
+                f"killed {outcome.killed} times of {len(outcome.kills)}, "
                 f"restart {restarts or '-'} s, day {outcome.took_s:.0f} s"
                 + "".join(f"\n    WRONG {line[:1500]}" for line in outcome.violations),
                 flush=True,
@@ -161,7 +188,7 @@ def _summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "days": len(outcomes),
         "kills": sum(outcome.killed for outcome in outcomes),
-        "not_reached": sum(outcome.killed == 0 for outcome in outcomes),
+        "not_reached": sum(outcome.killed < len(outcome.kills) for outcome in outcomes),
         "restart_p50_s": round(statistics.median(restarts_s), 2) if restarts_s else None,
         "restart_max_s": round(restarts_s[-1], 2) if restarts_s else None,
         "violations": [

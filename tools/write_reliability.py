@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 _KILLS = {
-    "places": "one kill each: before and after each commit and each order message",
+    "places": "a kill before and after each commit and each order message, also of some restarts",
     "random": "one to three kills each, at random instants",
 }
 

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,15 @@ from typing import Any, NamedTuple
 
 from baseline_v1_live.core.engine import TradingState
 from baseline_v1_live.runtime.control_client import ControlClient, ControlError
-from baseline_v1_live.sim.openalgo_server.cover import duplicate_entries, naked_intervals
+from baseline_v1_live.sim.openalgo_server.cover import (
+    Interval,
+    duplicate_entries,
+    idle_stop_intervals,
+    long_intervals,
+    naked_intervals,
+    second_stop_intervals,
+    sold_again,
+)
 from tests.live.process_desk import EXPIRY_AND_ATM, Program, ServedDesk
 from tests.process.killed_bot import KILL_AT, PLACES
 from tests.process.short_day import (
@@ -39,14 +47,14 @@ SIDE_BY_SIDE = 2 * (os.cpu_count() or 1)
 
 class Pace(NamedTuple):
     """Speeds of the market: ``quiet``, and ``near`` an instant that matters, so that whoever looks at
-    the clock too late has not missed it; ``busy`` where a short must be covered in time, and as long as
-    one is ``bare``.
+    the clock too late has not missed it; ``busy`` where a short must be covered in time, and ``wrong``
+    as long as something is to be put right in time.
     """
 
     quiet: float
     near: float
     busy: float
-    bare: float
+    wrong: float
 
 
 # A loaded machine lets any process wait for a second; then seconds of the market must be longer.
@@ -56,7 +64,14 @@ _NEAR_MS = 10_000
 # A bot looks at a clock of 20 or less twice a second, and knows only then that it is faster.
 _SLOW, _LOOK_S = 20.0, 0.55
 _ENTRIES_S = 5.0
-BARE_MAX_MS = 5_000
+WRONG_MAX_MS = 5_000
+# What may stand for a moment only.
+_WRONG: dict[str, Callable[[list[dict[str, Any]], int], list[Interval]]] = {
+    "bare": naked_intervals,
+    "long": long_intervals,
+    "a stop for more than is short": idle_stop_intervals,
+    "more than one stop": second_stop_intervals,
+}
 ENDS_WITHIN_S = 120.0
 _STATUS = {"filled": "complete", "cancelled": "cancelled", "rejected": "rejected"}
 
@@ -70,13 +85,16 @@ class ShortDesk(ServedDesk):
     # From and to an instant: the market is slow.
     busy: list[tuple[int, int]] = field(default_factory=lambda: list(BUSY_MS))
     speed_max: float = CALM.quiet
+    # How many sales had been asked for when the journal was lost.
+    sold_by_then: int = 0
     # Whether the first bot was given time for its entries.
     entered: bool = False
     # When the market's speed was looked after last, and how long that has taken lately.
     paced_s: float = 0.0
     lag_s: float = 0.0
-    # The exchange's history, as far as it was read.
+    # The exchange's history without the questions, as far as it was read.
     history: list[dict[str, Any]] = field(default_factory=list)
+    read_to: int = 0
 
     @property
     def journal(self) -> Path:
@@ -98,6 +116,10 @@ class ShortDesk(ServedDesk):
         """The places that the bot of this number has reached, in their order."""
         return (self.folder / f"bot{number}.places").read_text().splitlines()
 
+    def sales(self) -> list[dict[str, Any]]:
+        """The sales that were asked for, oldest first."""
+        return [body for body in self.requests("placeorder") if body["action"] == "SELL"]
+
     def rows(self, query: str) -> list[dict[str, Any]]:
         """What a query of the journal gives."""
         with closing(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)) as connection:
@@ -108,11 +130,11 @@ class ShortDesk(ServedDesk):
 
     def wait_until(self, at_ms: int, bot: Program) -> bool:
         """Wait for an instant of the market; False when the bot ends before."""
-        return self._while_running(bot, lambda: self.now_ms() >= at_ms, f"the clock at {at_ms}")
+        return self.run_until(bot, lambda: self.now_ms() >= at_ms, f"the clock at {at_ms}")
 
     def finish(self, bot: Program) -> bool:
         """Let the day go on until all is flat, and to its end; False when the bot ends before that."""
-        if self.wait_until(SQUARE_OFF_MS + 1_000, bot) and self._while_running(
+        if self.wait_until(SQUARE_OFF_MS + 1_000, bot) and self.run_until(
             bot, self._quiet_or_late, "the end of the square-off"
         ):
             return self._close(bot)
@@ -125,13 +147,14 @@ class ShortDesk(ServedDesk):
             return False
         if self.now_ms() < CLOSED_MS:
             self.advance(CLOSED_MS)
-        self._while_running(bot, lambda: False, "the end of the process")
+        self.run_until(bot, lambda: False, "the end of the process")
         return bot.code() == 0
 
     def _quiet_or_late(self) -> bool:
         return self.now_ms() > HARD_CUT_MS or not (self.held() or self.working())
 
-    def _while_running(self, bot: Program, reached: Any, what: str) -> bool:
+    def run_until(self, bot: Program, reached: Callable[[], object], what: str) -> bool:
+        """Let the market go on until something is true; False when the bot ends before."""
         deadline = time.monotonic() + ENDS_WITHIN_S
         while bot.running:
             self._pace(bot)
@@ -159,8 +182,8 @@ class ShortDesk(ServedDesk):
             self.set_speed(speed)
 
     def _speed_at(self, now_ms: int, pace: Pace) -> float:
-        if any(naked.to_ms == now_ms for naked in naked_intervals(self.audit(), now_ms)):
-            return pace.bare
+        if any(now.to_ms == now_ms for _, now in self._wrong(now_ms)):
+            return pace.wrong
         if any(from_ms <= now_ms < to_ms for from_ms, to_ms in self.busy):
             return pace.busy
         if any(from_ms - _NEAR_MS <= now_ms < from_ms for from_ms, _ in self.busy):
@@ -187,7 +210,7 @@ class ShortDesk(ServedDesk):
         """Real seconds from an instant until the bot may trade, or until it has compared the books when
         the day's trade is over; None when it ended before.
         """
-        if self._while_running(bot, self._enabled, "enabled"):
+        if self.run_until(bot, self._enabled, "enabled"):
             return time.monotonic() - since_s
         return None
 
@@ -203,19 +226,25 @@ class ShortDesk(ServedDesk):
     # ------------------------------------------------------------ what is wrong
 
     def audit(self) -> list[dict[str, Any]]:
-        """The exchange's history, oldest first."""
+        """The exchange's history without the questions, oldest first."""
         more = True
         while more:
-            page = self.ask(f"audit?since={self.history[-1]['n'] if self.history else 0}")
-            self.history += page["rows"]
-            more = page["more"]
+            page = self.ask(f"audit?since={self.read_to}")
+            self.history += [row for row in page["rows"] if row["kind"] != "call"]
+            self.read_to, more = page["next"], page["more"]
         return self.history
+
+    def _wrong(self, now_ms: int) -> list[tuple[str, Interval]]:
+        """What has stood as it may for a moment only, and when."""
+        rows = self.audit()
+        return [(what, stood) for what, found in _WRONG.items() for stood in found(rows, now_ms)]
 
     def violations(self, *, books_only: bool = False) -> list[str]:
         """Everything that must not be after a whole day, as far as the exchange and the journal say."""
         rows = self.audit()
         found = [f"entries live together: {twice}" for twice in duplicate_entries(rows)]
-        found += self._bare(rows)
+        found += [f"sold although short: {again}" for again in sold_again(rows)]
+        found += self._wrong_too_long()
         found += [f"held at the end: {self.held()}"] if self.held() else []
         found += [f"works at the end: {row['symbol']} {row['orderid']}" for row in self.working()]
         fills = [row for row in rows if row["kind"] == "fill"]
@@ -224,14 +253,14 @@ class ShortDesk(ServedDesk):
         ]
         return found + ([] if books_only else self._differences(rows))
 
-    def _bare(self, rows: list[dict[str, Any]]) -> list[str]:
+    def _wrong_too_long(self) -> list[str]:
         """Each run of a bot has the whole time for it, from where it can reach the gateway."""
         found = []
-        for naked in naked_intervals(rows, self.now_ms()):
-            from_ms = naked.from_ms
-            for down_ms, up_ms in [*self.downtimes, (naked.to_ms, naked.to_ms)]:
-                if min(down_ms, naked.to_ms) - from_ms > BARE_MAX_MS:
-                    found.append(f"bare for more than {BARE_MAX_MS} ms: {naked}")
+        for what, stood in self._wrong(self.now_ms()):
+            from_ms = stood.from_ms
+            for down_ms, up_ms in [*self.downtimes, (stood.to_ms, stood.to_ms)]:
+                if min(down_ms, stood.to_ms) - from_ms > WRONG_MAX_MS:
+                    found.append(f"{what} too long: {stood}")
                     break
                 from_ms = max(from_ms, up_ms)
         return found
@@ -254,7 +283,7 @@ class ShortDesk(ServedDesk):
             "FROM positions"
         )[0]
         if totals != traded:
-            found.append(f"the positions have {totals}, the exchange's fills {traded}")
+            found.append(f"the positions have other sums: {totals}, the exchange's fills {traded}")
         open_ours = self.rows("SELECT * FROM positions WHERE quantity OR closed_at_ms IS NULL")
         return found + [f"open here: {row}" for row in open_ours]
 

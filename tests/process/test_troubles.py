@@ -19,6 +19,7 @@ import pytest
 from tests.live.process_desk import ROOT
 from tests.process.short_desk import SIDE_BY_SIDE
 from tests.process.troubles import (
+    LOCK_S,
     ZONES,
     NotHere,
     damaged,
@@ -39,6 +40,7 @@ DAYS: dict[str, Callable[[Path], list[str]]] = {
     "limit": partial(full_disk, how="limit"),
     "tmpfs": partial(full_disk, how="tmpfs"),
     "locked": partial(locked, seconds=0.1),
+    "locked for long": partial(locked, seconds=LOCK_S),
     "bytes flipped": partial(damaged, damage="bytes flipped"),
     "file truncated": partial(damaged, damage="file truncated"),
 }
@@ -68,8 +70,18 @@ def test_a_full_disk_stops_entries_and_nothing_else(days: Days, how: str) -> Non
 
 
 def test_a_journal_that_is_locked_for_a_moment_changes_nothing(days: Days) -> None:
-    """Another process keeps it for a tenth of a second around a sale: all is covered and stored."""
+    """Another process keeps it for a tenth of a second at the sales and at the square-off: all is covered
+    and stored.
+    """
     assert days["locked"].result() == []
+
+
+def test_a_journal_that_is_locked_for_long_stops_entries_and_nothing_else(days: Days) -> None:
+    """Another process keeps it longer than any write waits: nothing more is sold and what rests is taken
+    back, while stops grow with what fills and, at the square-off, all is bought back. Afterwards the
+    journal has everything.
+    """
+    assert days["locked for long"].result() == []
 
 
 @pytest.mark.parametrize("name", ["stop", "stop, hangs"])

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -15,13 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from baseline_v1_live.adapters.journal.store import BUSY_TIMEOUT_MS
 from baseline_v1_live.runtime.control_client import ControlError
-from baseline_v1_live.runtime.live import CALM_S
+from baseline_v1_live.runtime.live import CALM_S, COMMIT_PATIENCE_S
 from tests.live.process_desk import Program, wait_for
+from tests.process.damages import DAMAGES
 from tests.process.short_day import SOLD_MS, SQUARE_OFF_MS
 from tests.process.short_desk import CALM, ShortDesk, short_day
 
 BLOCKED = "blocked_journal"
+# Longer than any write of the journal waits for another one.
+LOCK_S = BUSY_TIMEOUT_MS / 1000 + 1
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 _TMPFS_BYTES = 8 << 20
 # More than the terminal output of a day, far less than its journal.
@@ -77,7 +82,7 @@ def full_disk(folder: Path, *, how: str, resumes: bool = False) -> list[str]:
     with _disk(folder / "state", how) as (fill, free), short_day(folder) as desk:
         bot = desk.bot()
         wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
-        before = len(_sales(desk))
+        before = len(desk.sales())
         fill(bot)
         wait_for(lambda: _gate(desk) == BLOCKED, "no entries on a full disk", why=bot.words)
         wait_for(lambda: not desk.resting("SELL"), "entries taken back", why=bot.words)
@@ -86,8 +91,8 @@ def full_disk(folder: Path, *, how: str, resumes: bool = False) -> list[str]:
         else:
             if not desk.wait_until(SQUARE_OFF_MS + 6_000, bot):
                 wrong.append(f"ended on a full disk: {bot.words()}")
-            if len(_sales(desk)) > before:
-                wrong.append(f"sold on a full disk: {_sales(desk)[before:]}")
+            if len(desk.sales()) > before:
+                wrong.append(f"sold on a full disk: {desk.sales()[before:]}")
             if desk.held():
                 wrong.append(f"not bought back on a full disk: {desk.held()}")
             free(bot)
@@ -106,10 +111,6 @@ def _room_again(desk: ShortDesk, bot: Program, free: Act) -> list[str]:
     took_s = time.monotonic() - since_s
     wait_for(lambda: desk.resting("SELL"), "an entry", why=bot.words)
     return [f"entries were allowed after {took_s:.0f} s"] if took_s < CALM_S - 5 else []
-
-
-def _sales(desk: ShortDesk) -> list[dict[str, Any]]:
-    return [body for body in desk.requests("placeorder") if body["action"] == "SELL"]
 
 
 def _gate(desk: ShortDesk) -> str | None:
@@ -168,34 +169,61 @@ def _fill(path: Path) -> None:
 # ---------------------------------------------------------------- the journal
 
 
-_KEEPER = """
-import sqlite3, sys, time
-other = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
-other.execute("BEGIN EXCLUSIVE")
-print("kept", flush=True)
-time.sleep(float(sys.argv[2]))
-other.execute("ROLLBACK")
-"""
-
-
 def locked(folder: Path, *, seconds: float) -> list[str]:
-    """Another process keeps the journal for itself, for so many real seconds from the sales on."""
+    """Another process keeps the journal for itself, for so many real seconds or more from just before the
+    sales on, and again from just before the square-off on. Longer than a step may take, that stops
+    entries; stops and exits go out while it lasts.
+    """
+    long = seconds > COMMIT_PATIENCE_S
     with short_day(folder) as desk:
         bot = desk.bot()
-        wrong = [] if desk.wait_until(SOLD_MS - 2_000, bot) else [f"ended: {bot.words()}"]
-        if seconds > 1:
-            desk.speed_max = CALM.busy
-        keeper = Program(folder, "keeper", ["-c", _KEEPER, str(desk.journal), str(seconds)], {})
-        desk.programs.append(keeper)
-        wait_for(lambda: "kept" in keeper.said, "the journal kept", why=keeper.words)
-        if seconds > 1:
-            wait_for(lambda: _gate(desk) == BLOCKED, "no entries", why=bot.words)
-        # What happens while it is kept is stored when it is free, or when something happens after that.
-        desk.wait_until(SQUARE_OFF_MS - 1_000, bot)
-        keeper.code(timeout_s=2 * seconds + 60)
+        wrong: list[str] = []
+        with _kept(desk, bot, SOLD_MS, seconds):
+            if long:
+                desk.run_until(bot, lambda: _gate(desk) == BLOCKED, "no entries")
+                asked_for = len(desk.sales())
+                desk.run_until(bot, lambda: not desk.resting("SELL"), "entries taken back")
+                desk.run_until(bot, lambda: _stopped(desk) == desk.held(), "stops")
+        if not desk.held():
+            wrong.append("nothing was sold before")
+        if long and len(desk.sales()) > asked_for:
+            wrong.append(f"sold without the journal: {desk.sales()[asked_for:]}")
+        with _kept(desk, bot, SQUARE_OFF_MS, seconds):
+            if long:
+                desk.run_until(bot, lambda: not desk.held(), "all bought back")
         if not desk.finish(bot):
             wrong.append(f"ended with {bot.code()}: {bot.words()}")
         return wrong + bot.errors + desk.violations()
+
+
+def _stopped(desk: ShortDesk) -> dict[str, int]:
+    """What waiting stops would buy back, as positions are written."""
+    stops: Counter[str] = Counter()
+    for row in desk.working():
+        if row["side"] == "BUY" and row["status"] == "trigger pending":
+            stops[row["symbol"]] -= row["quantity"]
+    return dict(stops)
+
+
+@contextmanager
+def _kept(desk: ShortDesk, bot: Program, at_ms: int, seconds: float) -> Iterator[None]:
+    """Nobody else can write the journal from just before an instant of the market on, which is slow."""
+    desk.wait_until(at_ms - 2_500, bot)
+    desk.pause()
+    desk.advance(max(at_ms - 100, desk.now_ms()))
+    other = sqlite3.connect(desk.journal, isolation_level=None, timeout=20)
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+        until_s = time.monotonic() + seconds
+        desk.speed_max = 1.0
+        desk.set_speed(desk.speed_max)
+        desk.resume()
+        yield
+        desk.run_until(bot, lambda: time.monotonic() >= until_s, "the lock's time")
+        other.execute("ROLLBACK")
+    finally:
+        other.close()
+        desk.speed_max = CALM.quiet
 
 
 def damaged(folder: Path, *, damage: str) -> list[str]:
@@ -204,7 +232,7 @@ def damaged(folder: Path, *, damage: str) -> list[str]:
         bot = desk.bot()
         wrong = [] if desk.wait_until(SOLD_MS + 8_000, bot) else [f"ended: {bot.words()}"]
         bot.stop(signal.SIGKILL)
-        held, sold = desk.held(), len(_sales(desk))
+        held, sold = desk.held(), len(desk.sales())
         DAMAGES[damage](desk.journal)
         desk.busy.append((desk.now_ms(), desk.now_ms() + 6_000))
 
@@ -214,55 +242,13 @@ def damaged(folder: Path, *, damage: str) -> list[str]:
             wrong.append(f"ended with {again.code()}: {again.words()}")
         if len(held) != 2:
             wrong.append(f"held when killed: {held}")
-        if len(_sales(desk)) > sold:
-            wrong.append(f"sold without the journal: {_sales(desk)[sold:]}")
+        if len(desk.sales()) > sold:
+            wrong.append(f"sold without the journal: {desk.sales()[sold:]}")
         if "CRITICAL" not in again.said:
             wrong.append(f"nothing is said of the damage: {again.words()}")
         if not list(desk.state.glob("journal-damaged-*")):
             wrong.append("the damaged file is not kept")
         return wrong + desk.violations(books_only=True)
-
-
-def _one_file(journal: Path) -> bytearray:
-    with suppress(sqlite3.Error):
-        connection = sqlite3.connect(journal, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.close()
-    return bytearray(journal.read_bytes())
-
-
-def _flip(journal: Path) -> None:
-    content = _one_file(journal)
-    middle = len(content) // 2 // 4096 * 4096
-    for place in range(middle, min(middle + 8 * 4096, len(content))):
-        content[place] ^= 0xFF
-    journal.write_bytes(content)
-
-
-def _truncate(journal: Path) -> None:
-    content = _one_file(journal)
-    journal.write_bytes(content[: len(content) // 2])
-
-
-def _lose_log(journal: Path) -> None:
-    for ending in ("-wal", "-shm"):
-        journal.with_name(journal.name + ending).unlink()
-
-
-def _flip_log(journal: Path) -> None:
-    log = journal.with_name(journal.name + "-wal")
-    content = bytearray(log.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 64] = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
-    log.write_bytes(content)
-
-
-DAMAGES: dict[str, Callable[[Path], None]] = {
-    "bytes flipped": _flip,
-    "file truncated": _truncate,
-    "log lost": _lose_log,
-    "log flipped": _flip_log,
-}
 
 
 # ---------------------------------------------------------------- the zone of the machine
@@ -351,6 +337,7 @@ TROUBLES: dict[str, Callable[[Path], list[str]]] = {
     "full disk, file limit": partial(full_disk, how="limit"),
     "full disk, tmpfs": partial(full_disk, how="tmpfs"),
     "full disk, room again": partial(full_disk, how="limit", resumes=True),
+    "journal locked 6 s": partial(locked, seconds=LOCK_S),
     "journal locked 60 s": partial(locked, seconds=60),
     **{f"journal damaged, {name}": partial(damaged, damage=name) for name in DAMAGES},
     "told to stop": partial(told_to_stop, hangs=False),
