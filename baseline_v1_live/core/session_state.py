@@ -93,6 +93,6 @@ def restore(engine: Engine, state: SessionState) -> None:
     engine.day_over = state.day_over
     engine.exits.limits.stages_reached = state.stages_reached
     engine.exits.limits.peak_r_milli = state.peak_r_milli
-    engine.day_end.saved = state.summary
+    engine.day_end.restore(state.summary)
     tracker.books_read_ms = state.books_read_ms
     engine.count_charges()
