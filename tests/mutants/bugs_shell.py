@@ -141,6 +141,24 @@ BUGS = (
         days=Days("none"),
     ),
     Bug(
+        name="entries overtake exits",
+        field="Exits went through one more check than entries, and an entry left before them.",
+        edits=(
+            Edit(
+                "adapters/openalgo/client.py",
+                "        if not await self.limiter.acquire(urgency,",
+                "        if urgency is not Urgency.ENTRY:\n"
+                "            await self._sleep(0.9)\n"
+                "        if not await self.limiter.acquire(urgency,",
+            ),
+        ),
+        tests=(
+            "tests/adapters/openalgo/test_order_pace_cancel.py::"
+            "test_a_cancel_leaves_at_once_when_entries_have_used_up_their_share",
+        ),
+        days=Days("none", start=1),
+    ),
+    Bug(
         name="books asked for in a tight loop",
         field="While the books could not be read they were asked for without a pause, for minutes.",
         edits=(
