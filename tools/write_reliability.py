@@ -290,7 +290,7 @@ def _planted(mutants: numbers.Mutants | None) -> str:
         f"{mutants.caught} of {len(mutants.bugs)} bugs were caught, {mutants.by_days} of them by "
         f"simulated days alone. Measured: {_stamp(mutants.stamp)}.\n\n"
         f"They made {len(mutants.spoke)} of {len(mutants.spoke) + len(mutants.silent)} invariants speak. "
-        f"The others have only their own tests: {', '.join(mutants.silent) or 'none'}. "
+        f"{_silent(mutants)} "
         f"Tests that fail without any bug: {', '.join(mutants.control) or 'none'}.\n\n"
         "| bug | what it once did to others | the day that found it | the first test that failed |\n"
         "|---|---|---|---|\n"
@@ -304,6 +304,13 @@ def _planted(mutants: numbers.Mutants | None) -> str:
         )
         text += f"| {bug.name} | {bug.field} | {days} | {test} |\n"
     return text
+
+
+def _silent(mutants: numbers.Mutants) -> str:
+    """What is said of the invariants that no bug made speak: each must, so any is a shortfall."""
+    if not mutants.silent:
+        return "None was silent."
+    return f"Each has to speak; **these did not**: {', '.join(mutants.silent)}."
 
 
 def _stamp(stamp: numbers.Stamp) -> str:

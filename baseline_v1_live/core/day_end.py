@@ -11,7 +11,7 @@ from baseline_v1_live.position_tracker import PositionTracker
 
 
 class DayEnd:
-    """Watches what is left after the day's exit."""
+    """Watches what is left after the day's exit. ``saved`` is the result that was given to be stored."""
 
     def __init__(
         self,
@@ -25,8 +25,17 @@ class DayEnd:
         self.reconciler = reconciler
         self.session = session
         self.saved: SaveSummary | None = None
+        self._told: SaveSummary | None = None
         self._flat_since_ms: int | None = None
         self._hard_cut_alerted = False
+
+    def restore(self, saved: SaveSummary | None) -> None:
+        """Take the result of a session that is taken up again; it was said when it was stored."""
+        self.saved = self._told = saved
+
+    def save_again(self) -> None:
+        """What was given to be stored is not on the disk."""
+        self.saved = None
 
     def proven(self) -> bool:
         """Whether a snapshot that was asked for while all was flat shows zero; asks for it."""
@@ -72,11 +81,14 @@ class DayEnd:
         )
         if summary == self.saved:
             return
-        corrected, self.saved = self.saved is not None, summary
+        self.saved = summary
+        self.orders.commands.append(summary)
+        if summary == self._told:
+            return
+        corrected, self._told = self._told is not None, summary
         final_r = f"{r_milli / 1000:+.1f}R"
         if not corrected:
             self.orders.say(Level.LOG, "SUMMARY", f"All positions closed. Final R: {final_r}")
-        self.orders.commands.append(summary)
         self.orders.say(
             Level.ALERT if corrected else Level.INFO,
             "TELEGRAM",

@@ -64,8 +64,8 @@ class EntryDesk:
         self.best: dict[OptionType, str] = {}
         self._hold_until_bar_close: set[OptionType] = set()
         self._blocked_until: dict[str, int] = {}
-        self._cancelled_at: dict[str, int] = {}
-        self._replacements: list[tuple[int, str]] = []
+        self.cancelled_at: dict[str, int] = {}
+        self.replacements: list[tuple[int, str]] = []
         self._skipped: dict[OptionType, str] = {}
 
     # ------------------------------------------------------------ the one entrance
@@ -128,7 +128,7 @@ class EntryDesk:
     def resume(self) -> None:
         """The operator lifts the churn breaker."""
         self.churn_tripped = False
-        self._replacements.clear()
+        self.replacements.clear()
 
     def deadlines(self) -> Iterator[int]:
         """Instants at which an evaluation has something to decide without any news."""
@@ -278,21 +278,22 @@ class EntryDesk:
     def _count_replacement(self, symbol: str) -> None:
         now = self.orders.now_ms
         since = now - self.rules.churn_window_ms
-        if self._cancelled_at.get(symbol, -1) < since:
+        # After a restart under a clock that was put back some may lie ahead of it: they do not count.
+        if not since <= self.cancelled_at.get(symbol, -1) <= now:
             return
-        self._replacements = [(at, name) for at, name in self._replacements if at >= since]
-        self._replacements.append((now, symbol))
-        same = sum(1 for _, name in self._replacements if name == symbol)
+        counted = [(at, name) for at, name in self.replacements if since <= at <= now]
+        self.replacements = [*counted, (now, symbol)]
+        same = sum(1 for _, name in self.replacements if name == symbol)
         if (
             same >= self.rules.churn_symbol_max
-            or len(self._replacements) >= self.rules.churn_total_max
+            or len(self.replacements) >= self.rules.churn_total_max
         ):
             self.churn_tripped = True
             self.rejections[CHURN] += 1
             self.orders.say(
                 Level.CRITICAL,
                 "ORDER",
-                f"churn breaker: {same} re-placements of {symbol}, {len(self._replacements)} in "
+                f"churn breaker: {same} re-placements of {symbol}, {len(self.replacements)} in "
                 "all; no more entries until resume",
                 CHURN,
             )
@@ -424,7 +425,7 @@ class EntryDesk:
                 # of this type is a new decision at the next bar close.
                 self._hold_until_bar_close.add(option_type)
         elif order.state is OrderState.CANCELLED and order.cancel_wanted:
-            self._cancelled_at[order.symbol] = self.orders.now_ms
+            self.cancelled_at[order.symbol] = self.orders.now_ms
             if order.cancel_reason == LEFT_BEHIND:
                 candidate.spent = True
                 self.rejections[LEFT_BEHIND] += 1

@@ -22,6 +22,8 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     ``day_over`` belong to the exit policy: stages of the day that were reached, and the peak of R that
     is trailed. ``summary`` is the day's result as it was stored last. ``books_read_ms`` is when the books
     that were read last had been asked for: what they showed is no surprise after a restart.
+    ``replacements`` (when, symbol) and ``entries_cancelled`` (by symbol, when) are what the churn breaker
+    counts.
     """
 
     date: str
@@ -42,6 +44,8 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     peak_r_milli: int | None = None
     summary: SaveSummary | None = None
     books_read_ms: int = 0
+    replacements: list[tuple[int, str]] = []
+    entries_cancelled: dict[str, int] = {}
 
 
 def capture(engine: Engine) -> SessionState:
@@ -68,6 +72,8 @@ def capture(engine: Engine) -> SessionState:
         peak_r_milli=engine.exits.limits.peak_r_milli,
         summary=engine.day_end.saved,
         books_read_ms=tracker.books_read_ms,
+        replacements=list(engine.desk.replacements),
+        entries_cancelled=dict(engine.desk.cancelled_at),
     )
 
 
@@ -93,6 +99,8 @@ def restore(engine: Engine, state: SessionState) -> None:
     engine.day_over = state.day_over
     engine.exits.limits.stages_reached = state.stages_reached
     engine.exits.limits.peak_r_milli = state.peak_r_milli
-    engine.day_end.saved = state.summary
+    engine.day_end.restore(state.summary)
     tracker.books_read_ms = state.books_read_ms
+    engine.desk.replacements = list(state.replacements)
+    engine.desk.cancelled_at = dict(state.entries_cancelled)
     engine.count_charges()

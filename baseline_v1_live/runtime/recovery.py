@@ -100,11 +100,12 @@ class SessionKeeper:
 
     def store_all_again(self, engine: Engine) -> None:
         """A step was not stored, so nothing is known to be: the next step carries everything, the
-        journal's own rows of orders and positions included.
+        journal's own rows of orders, positions and the day's result included.
         """
         self._last.clear()
         engine.orders.changed.update(engine.orders.orders)
         engine.positions.changed.update(engine.positions.positions)
+        engine.day_end.save_again()
 
     def _is_new(self, kind: str, key: str, lasting: bytes) -> bool:
         if self._last.get((kind, key)) == lasting:

@@ -133,6 +133,8 @@ class HardCut:
             left = self._left()
             if fine:
                 self._findings.hold(self.FLAT, not left, ", ".join(left) or "nothing")
+            else:
+                self._findings.excuse(self.FLAT)
             if left:
                 self._open_ms = now
         if self._open_ms is not None and now >= self._open_ms + ALERT_MS:
@@ -140,6 +142,8 @@ class HardCut:
             up = now - self._reach.bot_down_ms > ALERT_MS
             if up:
                 self._findings.hold(self.SAID, self._said, "nobody was told")
+            else:
+                self._findings.excuse(self.SAID)
 
     def _left(self) -> list[str]:
         left = []

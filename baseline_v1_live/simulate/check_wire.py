@@ -30,6 +30,7 @@ from baseline_v1_live.simulate.check_account import is_ours
 from baseline_v1_live.simulate.check_base import Findings
 from baseline_v1_live.simulate.check_reach import asked
 from baseline_v1_live.simulate.check_step import EntryGate
+from baseline_v1_live.simulate.check_turns import ExitsFirst
 from baseline_v1_live.simulate.observe import Call
 
 ENTRY_LEAVES_MS = 500
@@ -282,11 +283,13 @@ class WireChecks:
         self._entries = EntriesOnWire(findings, gate, self.intents)
         self._once = EachOnce(findings, self._known_ended)
         self._rate = OrderRate(findings)
+        self.turns = ExitsFirst(findings)
 
     def hear(self, engine: Engine, event: Event, commands: Sequence[Command]) -> None:
         """A step of the engine."""
         self.session, self._orders = engine.session, engine.orders
         self.intents.hear(event, commands)
+        self.turns.hear(event, commands)
         if commands:
             self._decided_ms[event.seq] = self._findings.now_ms
 
@@ -295,17 +298,22 @@ class WireChecks:
         self.intents.new_process()
         self._decided_ms.clear()
         self._once.new_process()
+        self.turns.new_process()
 
     def sent(self, call: Call) -> None:
         """A request leaves now."""
         if call.endpoint not in ("placeorder", "modifyorder"):
             self._rate.look(call, entry=False)
+            if call.endpoint == "cancelorder":
+                self.turns.cancel_leaves(str(asked(call).get("orderid", "")))
             return
         body = asked(call)
         command, seq = self.intents.take(call.endpoint, body) or (None, 0)
         entry = command is not None and command.purpose is Purpose.ENTRY
         self._rate.look(call, entry=entry, broker_order_id=str(body.get("orderid", "")))
         self._once.look(call, command, body)
+        if command is not None:
+            self.turns.leaves(command)
         if isinstance(command, PlaceOrder) and not call.refused:
             self.on_order(command)
         decided_ms = self._decided_ms.get(seq, self._findings.now_ms)
@@ -326,6 +334,7 @@ class WireChecks:
     def stored(self, steps: Sequence[Step]) -> None:
         """The journal says that it has these steps."""
         self.intents.stored(steps)
+        self.turns.stored(steps)
 
     def _known_ended(self, order_id: str, sent_ms: int) -> bool:
         """The books may have shown what the answer would have said. It must be so as well: what ended is

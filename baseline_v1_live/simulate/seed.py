@@ -304,8 +304,14 @@ class Trial:
             self.machine.bot.say("resume", "the operator")
 
 
-def play(plan: Plan, *, keep: list[str] | None = None, stuck_s: float = STUCK_S) -> SeedResult:
-    """Play a plan to its end. ``keep`` gets every line of the event log.
+def play(
+    plan: Plan,
+    *,
+    keep: list[str] | None = None,
+    stuck_s: float = STUCK_S,
+    begun: Callable[[Trial], None] = lambda _: None,
+) -> SeedResult:
+    """Play a plan to its end. ``keep`` gets every line of the event log, ``begun`` the day as it begins.
 
     A day that raises, or whose simulated time stands for ``stuck_s`` real seconds, is a finding as any
     other: its traceback ends ``last``.
@@ -319,6 +325,7 @@ def play(plan: Plan, *, keep: list[str] | None = None, stuck_s: float = STUCK_S)
 
         async def story() -> None:
             trial.append(Trial(plan, Path("state"), log))
+            begun(trial[0])
             await trial[0].run()
 
         try:

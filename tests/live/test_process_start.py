@@ -45,6 +45,15 @@ def test_the_version_is_printed(tmp_path: Path) -> None:
     assert (program.code(), program.said, program.errors) == (0, f"{__version__}\n", [])
 
 
+def test_a_start_says_its_version_first(tmp_path: Path) -> None:
+    """Also one that comes to nothing: whoever reads it sees which program ran."""
+    with served(tmp_path, OPENALGO_API_KEY="another-key") as desk:
+        bot = desk.start()
+        assert bot.code() == 1
+
+    assert f"version {__version__}," in bot.said.splitlines()[0]
+
+
 def _nothing(_: Desk) -> None:
     return
 

@@ -141,6 +141,24 @@ BUGS = (
         days=Days("none"),
     ),
     Bug(
+        name="entries overtake exits",
+        field="Exits went through one more check than entries, and an entry left before them.",
+        edits=(
+            Edit(
+                "adapters/openalgo/client.py",
+                "        if not await self.limiter.acquire(urgency,",
+                "        if urgency is not Urgency.ENTRY:\n"
+                "            await self._sleep(0.9)\n"
+                "        if not await self.limiter.acquire(urgency,",
+            ),
+        ),
+        tests=(
+            "tests/adapters/openalgo/test_order_pace_cancel.py::"
+            "test_a_cancel_leaves_at_once_when_entries_have_used_up_their_share",
+        ),
+        days=Days("none", start=1),
+    ),
+    Bug(
         name="books asked for in a tight loop",
         field="While the books could not be read they were asked for without a pause, for minutes.",
         edits=(
@@ -200,5 +218,45 @@ BUGS = (
             ),
         ),
         days=Days("symbol_stalled", start=3, always=True),
+    ),
+    Bug(
+        name="summary never saved",
+        field="The day's result was said and never stored; the next day nobody knew how it had ended.",
+        edits=(
+            Edit(
+                "adapters/journal/statements.py",
+                "        if isinstance(command, SaveSummary):\n",
+                "        if isinstance(command, SaveSummary) and not command.exit_reason:\n",
+            ),
+        ),
+        tests=("tests/adapters/test_journal_steps.py",),
+        days=Days("none"),
+    ),
+    Bug(
+        name="summary lost on a full disk",
+        field="The disk was full when the day ended, and what it had refused was not stored later.",
+        edits=(
+            Edit(
+                "runtime/recovery.py",
+                "        engine.day_end.save_again()\n",
+                "",
+            ),
+        ),
+        tests=("tests/scenarios/test_late_summary.py",),
+        days=Days("disk_full", start=302, always=True),
+    ),
+    Bug(
+        name="fill stored twice",
+        field="Each news of an order stored its fills again, and a query over them counted too many.",
+        edits=(
+            Edit(
+                "adapters/journal/schema.py",
+                "        at_ms INTEGER NOT NULL,\n"
+                "        UNIQUE (order_id, filled_quantity, filled_value_paise)\n",
+                "        at_ms INTEGER NOT NULL\n",
+            ),
+        ),
+        tests=("tests/adapters/test_journal_steps.py",),
+        days=Days("none"),
     ),
 )

@@ -9,13 +9,15 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
 import msgspec
 
+from baseline_v1_live.simulate.check_base import Violation
 from baseline_v1_live.simulate.plan import draw
-from baseline_v1_live.simulate.seed import play
+from baseline_v1_live.simulate.seed import ENDS, Trial, play
 
 # Of processor time. A day takes some seconds; a bug may keep one from ever ending.
 DAY_MAX_S = 120
@@ -28,14 +30,27 @@ class Played(msgspec.Struct, frozen=True):
     violations: tuple[tuple[str, str], ...]
 
 
-def play_one(seed: int, allowed: frozenset[str] | None, alone: str | None) -> Played:
-    """One day. A day that cannot be played to its end is a finding as well."""
+def play_one(
+    seed: int, allowed: frozenset[str] | None, alone: str | None, trials: list[Trial]
+) -> Played:
+    """One day, which is put into ``trials`` as it begins. A day that cannot be played to its end is a
+    finding as well.
+    """
     try:
-        result = play(draw(seed, allowed, alone=alone))
+        result = play(draw(seed, allowed, alone=alone), begun=trials.append)
     except Exception as error:
-        return Played(seed, (("the simulation runs", repr(error)),))
-    found = tuple((v.invariant, f"{v.at} {v.what}") for v in result.violations)
-    return Played(seed, found)
+        return Played(seed, (*said(trials), ("the simulation runs", repr(error))))
+    return Played(seed, found(result.violations))
+
+
+def found(violations: Sequence[Violation]) -> tuple[tuple[str, str], ...]:
+    """What was wrong, in the words of a line."""
+    return tuple((v.invariant, f"{v.at} {v.what}") for v in violations)
+
+
+def said(trials: Sequence[Trial]) -> tuple[tuple[str, str], ...]:
+    """What was wrong so far on the days that have begun."""
+    return tuple(line for trial in trials for line in found(trial.checker.violations))
 
 
 def main(faults: str, always: bool, start: int, seeds: int) -> None:
@@ -45,15 +60,21 @@ def main(faults: str, always: bool, start: int, seeds: int) -> None:
     names = {"all": None, "none": frozenset[str]()}
     allowed = names[faults] if faults in names else frozenset(faults.split(","))
     for seed in range(start, start + seeds):
+        trials: list[Trial] = []
 
-        def give_up(number: int, frame: FrameType | None, seed: int = seed) -> NoReturn:
+        def give_up(
+            number: int,
+            frame: FrameType | None,
+            seed: int = seed,
+            trials: Sequence[Trial] = trials,
+        ) -> NoReturn:
             # An exception might end in some task of the loop instead of here.
-            tell(Played(seed, (("the day ends", f"not within {DAY_MAX_S} s"),)))
+            tell(Played(seed, (*said(trials), (ENDS, f"not within {DAY_MAX_S} s"))))
             os._exit(0)
 
         signal.signal(signal.SIGPROF, give_up)
         signal.setitimer(signal.ITIMER_PROF, DAY_MAX_S)
-        played = play_one(seed, allowed, faults if always else None)
+        played = play_one(seed, allowed, faults if always else None, trials)
         signal.setitimer(signal.ITIMER_PROF, 0)
         tell(played)
         if played.violations:

@@ -34,6 +34,8 @@ SEEDS_MAX = 200
 # A day leaves dead tasks behind, so a process plays only so many.
 _DAYS_A_PROCESS = 25
 _TESTS_MAX_S = 600
+# So many bugs have to be caught by simulated days without any test.
+ALONE_MIN = 10
 _FAILED = ("FAILED ", "ERROR ")
 
 
@@ -237,18 +239,37 @@ def tell(results: Sequence[Result], spoke: dict[str, list[str]], console: Consol
     for name, bugs in spoke.items():
         heard.add_row(name, ", ".join(bugs) or "[bold]never[/]")
     console.print(heard)
-    silent = [name for name, bugs in spoke.items() if not bugs]
-    caught = sum(1 for result in results if result.caught)
     alone = sum(1 for result in results if result.days is not None)
+    caught = sum(1 for result in results if result.caught)
     console.print(
         f"{caught} of {len(results)} bugs caught, {alone} of them by simulate alone; "
-        f"{len(spoke) - len(silent)} of {len(spoke)} invariants spoke"
-        + (f", never: {', '.join(silent)}" if silent else "")
+        f"{len(spoke) - len(silent(spoke))} of {len(spoke)} invariants spoke"
     )
 
 
+def silent(spoke: dict[str, list[str]]) -> list[str]:
+    """The invariants that no bug made speak."""
+    return [name for name, bugs in spoke.items() if not bugs]
+
+
+def shortfalls(
+    results: Sequence[Result], spoke: dict[str, list[str]], broken: Sequence[str], *, whole: bool
+) -> list[str]:
+    """What is not as it has to be, a line each. ``broken`` are tests that fail without any bug. Whether
+    days alone catch enough, and every invariant speaks, only a ``whole`` run can show.
+    """
+    found = [f"{test} fails without any bug" for test in broken]
+    found += [f"{result.name} survived" for result in results if not result.caught]
+    if whole:
+        alone = sum(1 for result in results if result.days is not None)
+        if alone < ALONE_MIN:
+            found.append(f"simulate alone caught {alone}, at least {ALONE_MIN} are demanded")
+        found += [f"no bug made {name!r} speak" for name in silent(spoke)]
+    return found
+
+
 def main() -> int:
-    """Try every bug; 1 when one survives or the control fails."""
+    """Try every bug; 1 when one survives or the control fails, or when a whole run shows too little."""
     parser = argparse.ArgumentParser(
         prog="make mutants", description="Plant every bug, and look who catches it."
     )
@@ -290,11 +311,14 @@ def main() -> int:
     spoke = who_spoke(ordered)
     tell(ordered, spoke, console)
     if options.json is not None:
-        whole = {"bugs": ordered, "invariants": spoke, "control": shop.broken}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=1))
-    for test in shop.broken:
-        console.print(f"CONTROL FAILED: {test} fails without any bug", markup=False)
-    return int(bool(shop.broken) or any(not result.caught for result in ordered))
+        told = {"bugs": ordered, "invariants": spoke, "control": shop.broken}
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1))
+    wanted = max((bug.days.seeds for bug in bugs if bug.days is not None), default=0)
+    whole = options.by == "both" and not options.only and seeds_max >= wanted
+    missing = shortfalls(ordered, spoke, shop.broken, whole=whole)
+    for line in missing:
+        console.print(f"FAILED: {line}", markup=False)
+    return int(bool(missing))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from baseline_v1_live.sim.fault_catalogue import BY_NAME
 from tests.mutants.bug import Bug, Edit, EditError, edited, plant
 from tests.mutants.bugs import BUGS
 from tests.mutants.invariants import invariants
-from tests.mutants.run import PACKAGE, ROOT, SEEDS_MAX, Workshop, try_bug
+from tests.mutants.play import Played
+from tests.mutants.run import (
+    ALONE_MIN,
+    PACKAGE,
+    ROOT,
+    SEEDS_MAX,
+    ByDays,
+    Result,
+    Workshop,
+    environment,
+    shortfalls,
+    try_bug,
+)
 
 BY_TESTS = ("late word reopens a finished order", "no lane for exits at the limiter")
 BY_DAYS = "market over before the exit"
@@ -96,3 +111,61 @@ def test_a_bug_is_caught_by_a_simulated_day_that_is_clean_without_it(tmp_path: P
     assert result.days is not None
     said = {name for name, _ in result.days.violations}
     assert said & {"flat at the end", "the day is over"}
+
+
+def result(name: str, *, days: bool = True, test: str | None = "test_x") -> Result:
+    """What came of a bug."""
+    caught = ByDays(0, 1, (("flat at the end", "x"),)) if days else None
+    return Result(name=name, field="", how="--faults none", days=caught, failed=test)
+
+
+def test_a_bug_that_nobody_catches_fails_the_run_and_so_does_a_broken_control() -> None:
+    """In a part of a run as well."""
+    caught, survivor = result("one"), result("two", days=False, test=None)
+
+    assert shortfalls([caught], {}, [], whole=False) == []
+    assert shortfalls([caught, survivor], {}, [], whole=False) == ["two survived"]
+    assert len(shortfalls([caught], {}, ["tests/test_a.py::test_b"], whole=False)) == 1
+
+
+def test_a_whole_run_has_to_show_more() -> None:
+    """Ten bugs caught by days alone, and no invariant that never spoke; it is said which."""
+    spoke = {"flat at the end": ["one (0)"], "limits hold": []}
+    days = [result(f"{number}") for number in range(ALONE_MIN)]
+
+    assert shortfalls(days, {"flat at the end": ["one (0)"]}, [], whole=True) == []
+    assert shortfalls(days, spoke, [], whole=False) == []
+    (said,) = shortfalls(days, spoke, [], whole=True)
+    assert "limits hold" in said
+    few = [*days[1:], result("by tests alone", days=False)]
+    (said,) = shortfalls(few, {}, [], whole=True)
+    assert str(ALONE_MIN - 1) in said
+
+
+_ENDLESS = """
+from baseline_v1_live.simulate import seed
+from tests.mutants import play
+
+async def run(trial):
+    trial.checker.blame("flat at the end", "C260 +65")
+    while True:
+        pass
+
+seed.Trial.run = run
+play.DAY_MAX_S = 0.2
+play.main("none", False, 0, 1)
+"""
+
+
+def test_a_day_that_is_cut_tells_what_was_wrong_before() -> None:
+    """A day that never ends has its findings all the same."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _ENDLESS],
+        cwd=ROOT,
+        env=environment(ROOT),
+        capture_output=True,
+        check=True,
+    )
+    played = msgspec.json.decode(ran.stdout, type=Played)
+
+    assert [name for name, _ in played.violations] == ["flat at the end", "the day ends"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baseline_v1_live.core.messages import Level, Notify, SaveSummary
+from baseline_v1_live.runtime.recovery import SessionKeeper
 from tests.harness import Desk, desk_of_five
 from tests.harness_market import P259
 
@@ -103,3 +104,24 @@ def test_a_fill_while_the_bot_was_away_is_in_the_result(desk: Desk) -> None:
     desk.advance(2)
 
     assert [summary.trades for summary in desk.of(SaveSummary)] == [5, 6]
+
+
+def test_a_result_that_was_not_stored_is_given_again_and_told_once(desk: Desk) -> None:
+    """The disk was full at the day's end: the next step after that has it again."""
+    SessionKeeper().store_all_again(desk.engine)
+    assert desk.engine.day_end.saved is None
+    desk.advance(20)
+
+    first, again = desk.of(SaveSummary)
+    assert again == first == desk.engine.day_end.saved
+    assert told(desk) == [(Level.INFO, "Day closed")]
+
+
+def test_a_correction_that_was_not_stored_is_told_as_one_still(desk: Desk) -> None:
+    """What was told before counts, not what is on the disk."""
+    SessionKeeper().store_all_again(desk.engine)
+    late_fill(desk)
+    desk.advance(2)
+
+    assert [summary.trades for summary in desk.of(SaveSummary)][-1] == 6
+    assert told(desk) == [(Level.INFO, "Day closed"), (Level.ALERT, "Day corrected")]

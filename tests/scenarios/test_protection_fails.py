@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from baseline_v1_live.core.messages import BrokerStatus, Level
+from baseline_v1_live.adapters.openalgo.wire.outcomes import as_event, outcome
+from baseline_v1_live.adapters.openalgo.wire.values import parse_reply
+from baseline_v1_live.core.messages import BrokerStatus, Level, Purpose, Request
+from baseline_v1_live.core.order_states import OrderState
 from tests.harness import Desk
 from tests.harness_market import C260, C261, P260, P261
 from tests.scenarios.protection_desk import covered_short
@@ -63,6 +66,17 @@ def test_a_stop_cancelled_after_a_partial_fill_is_replaced_for_the_rest(desk: De
     assert desk.take() == ["place stop-0003 BUY 390 C260 SL 140.00/143.00"]
 
 
+def test_the_market_exit_buys_no_more_than_is_short(desk: Desk) -> None:
+    """What the second stop had bought before it was thrown out is not bought again."""
+    fail(desk, "stop-0002")
+    desk.accept("stop-0003")
+    desk.fill("stop-0003", 260, 140.00)
+    desk.take()
+    fail(desk, "stop-0003")
+
+    assert desk.take() == ["place exit-0004 BUY 390 C260 MARKET"]
+
+
 def test_a_stop_that_never_left_this_machine_is_tried_again_and_is_no_failure(desk: Desk) -> None:
     """With the gateway unreachable the stop is tried again each second and does not end the day."""
     fail(desk, "stop-0002")
@@ -104,3 +118,25 @@ def test_a_rejected_trigger_is_not_a_naked_position(desk: Desk) -> None:
     desk.refuse("stop-0003", "trigger price is below the last price")
 
     assert desk.take() == ["place exit-0004 BUY 650 C260 MARKET"]
+
+
+def test_an_exit_that_meets_the_gateways_limiter_leaves_again_in_time(desk: Desk) -> None:
+    """Its 429 says that nothing was sent: it leaves again within two seconds, and from the third on, with
+    a stop over the short meanwhile, within five.
+    """
+    desk.say("kill")
+    desk.cancelled("stop-0002")
+    for waits_s in (2, 2, 5, 5):
+        sent = desk.placed(Purpose.EXIT)
+        reply = parse_reply(429, b'{"message": "10 per 1 second"}')
+        desk.feed(as_event(outcome(reply), desk.full(sent[-1]), Request.PLACE))
+        desk.advance(0.1)
+        if waits_s == 5:
+            stop = desk.placed(Purpose.STOP)[-1]
+            assert desk.state(stop) is OrderState.IN_FLIGHT
+            desk.accept(stop)
+            desk.advance(waits_s)
+            desk.cancelled(stop)
+        else:
+            desk.advance(waits_s)
+        assert len(desk.placed(Purpose.EXIT)) == len(sent) + 1

@@ -220,6 +220,19 @@ def test_a10_churn_breaker_counts_all_symbols_together() -> None:
     assert desk.rejected()["churn_breaker"] >= 1
 
 
+def test_a10_the_churn_breaker_goes_on_counting_after_a_restart() -> None:
+    """What was placed again before a restart counts with what is placed again after it."""
+    desk = Desk(rules=Rules(lots_max=5, churn_window_ms=3_600_000), auto=True)
+    desk.swing_lows({C260: (130.00, 139.00), C261: (130.00, 139.50)})
+    for points in (10.6, 10.7, 10.8):
+        flip(desk, points)
+    desk.restart()
+    assert not desk.engine.desk.churn_tripped
+    desk.engine.desk._count_replacement(C260)
+
+    assert desk.engine.desk.churn_tripped
+
+
 def test_resume_lifts_the_churn_breaker(rivals: Desk) -> None:
     """After resume the best unspent swing is sold again."""
     for points in (10.6, 10.7, 10.8, 10.9):

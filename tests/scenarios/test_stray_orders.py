@@ -154,6 +154,26 @@ def test_orders_of_others_are_told_once_and_left_alone(
     assert len(texts) == 1
 
 
+@pytest.mark.parametrize("foreign_position", ["alert", "adopt", "ours"])
+def test_orders_and_positions_of_another_expiry_are_left_alone(foreign_position: str) -> None:
+    """The broker has a short with its stop, and an entry, in a contract that is not of the day: nothing
+    is adopted, cancelled or covered, and what the bot has goes on, whoever foreign shorts belong to.
+    """
+    desk = short_desk(foreign_position=foreign_position)
+    later = C260.replace("29DEC26", "05JAN27")
+    assert later != C260
+    desk.bought_elsewhere[later] = -650
+    desk.stray("other-0001", later, 650, 140.00, 143.00)
+    desk.stray("other-0002", later, 650, 120.00, 117.00, side=Side.SELL)
+    desk.advance(300)
+
+    assert desk.take() == []
+    assert [position.symbol for position in desk.engine.positions.open.values()] == [C260]
+    assert desk.engine.gate() is None
+    desk.say("kill")
+    assert desk.take() == ["cancel stop-0002"]
+
+
 def test_a_stop_for_a_short_of_somebody_else_is_left_alone() -> None:
     """The account is short by more than is ours, so the stop may well cover the rest."""
     desk = short_desk()

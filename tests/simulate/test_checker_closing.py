@@ -102,7 +102,7 @@ def test_after_a_kill_an_exit_that_was_lost_before_is_not_sent_again(
     (False, True, True), (True, True, False), (True, False, True),
 ])  # fmt: skip
 def test_a_position_at_the_hard_cut_is_said(held: bool, reachable: bool, lawful: bool) -> None:
-    """Unless the gateway could not be had within the minute before."""
+    """Unless the gateway could not be had within the minute before: that look is excused."""
 
     async def story(scene: Scene) -> None:
         if held:
@@ -113,6 +113,8 @@ def test_a_position_at_the_hard_cut_is_said(held: bool, reachable: bool, lawful:
             scene.answer(scene.send("orderbook"), 429, {"message": "10 per 1 second"})
         await scene.wait(20)
         scene.checker._cut.look(scene.world.now_ms)
+        looks = scene.checker.checks[HardCut.FLAT], scene.checker.excused[HardCut.FLAT]
+        assert looks == ((1, 0) if reachable else (0, 1))
 
     assert (HardCut.FLAT not in played(story)) is lawful
 

@@ -12,11 +12,12 @@ import pytest
 from baseline_v1_live.core.messages import OrderType, PlaceOrder, Purpose, Side, TimerDue
 from baseline_v1_live.runtime.records import OrderRecord, Step
 from baseline_v1_live.sim.openalgo_server.books import BookOrder
-from baseline_v1_live.simulate import check_end
+from baseline_v1_live.simulate import check_tables
 from baseline_v1_live.simulate.check_account import Cover
 from baseline_v1_live.simulate.check_drift import Drift, ProfitAndLoss
 from baseline_v1_live.simulate.check_flips import Purchases
 from tests.simulate.checker_scene import CALL, LOT, Scene, end_of, played
+from tests.simulate.end_scene import bot, keep
 
 NAME = "2026-11-26-exit-0004"
 DIES, STORED = "dies", "stored"
@@ -164,9 +165,10 @@ def test_such_an_order_is_in_no_table(
         others = [o for o in scene.world.venue.books.orders.values() if o is not order]
         for other in others:
             del scene.world.venue.books.orders[other.orderid]
-        end_of(scene, tmp_path).look(_bot())
+        keep(tmp_path, bot())
+        end_of(scene, tmp_path).look(bot())
 
-    assert (check_end.TABLES_EQUAL not in played(story)) is lawful
+    assert (check_tables.TABLES_EQUAL not in played(story)) is lawful
 
 
 @KNOWABLE

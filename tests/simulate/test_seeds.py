@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -32,6 +35,33 @@ def test_a_seed_is_one_story() -> None:
 
     assert first.fired
     assert first == second
+
+
+_DIGEST = """
+from baseline_v1_live.simulate.plan import draw
+from baseline_v1_live.simulate.seed import play
+result = play(draw(12, {"killed", "answer_lost", "updates_shuffled", "stream_cut"}))
+print(result.digest, sum(result.fired.values()))
+"""
+
+
+def test_a_seed_is_one_story_in_every_process() -> None:
+    """Also where another process has its sets in another order."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", _DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": number},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for number in ("1", "2")
+    ]
+    digest, struck = told[0].split()
+
+    assert told[0] == told[1]
+    assert len(digest) == 16
+    assert int(struck) > 0
 
 
 def test_a_plan_is_drawn_from_what_is_allowed() -> None:
