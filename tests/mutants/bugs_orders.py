@@ -281,4 +281,29 @@ BUGS = (
         ),
         days=Days("killed_at_commit", always=True),
     ),
+    Bug(
+        name="exit sent again while one is on its way",
+        field="Until the first exit was answered each tick sent another, and all of them filled.",
+        edits=(
+            Edit(
+                "position_tracker.py",
+                "        live = sum(order.remaining for order in exits)\n"
+                "        need = target - doubtful - live\n",
+                "        known = [o for o in exits if o.state is not OrderState.IN_FLIGHT]\n"
+                "        need = target - doubtful - sum(order.remaining for order in known)\n",
+            ),
+            Edit(
+                "position_tracker.py",
+                "        if any(order.state is OrderState.IN_FLIGHT for order in exits):\n"
+                "            return\n",
+                "",
+            ),
+            Edit(
+                "order_manager.py",
+                "            if order.side is side and order.state is OrderState.IN_FLIGHT:\n",
+                "            if order.side is not side and order.state is OrderState.IN_FLIGHT:\n",
+            ),
+        ),
+        days=Days("none"),
+    ),
 )
