@@ -11,6 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -139,7 +140,7 @@ class Trial:
         self.checker = Checker(self.world, self.chaos, plan.rules, self.open_ms)
         self.log.found = lambda: self.checker.violations
         self.engine: Engine | None = None
-        self.starts = 0
+        self.starts = self._killed = 0
         self.bot: asyncio.Task[ExitCode] | None = None
 
     async def run(self) -> None:
@@ -189,8 +190,8 @@ class Trial:
         work = run_live(
             settings,
             options,
-            self._say,
-            on_notice=self._notice,
+            partial(self._say, self.starts),
+            on_notice=partial(self._notice, self.starts),
             on_engine=self._meet,
             rules=self.plan.rules,
             machine=self.machine,
@@ -201,10 +202,15 @@ class Trial:
         self.engine = engine
         self.checker.watch(engine, self._write)
 
-    def _say(self, line: str) -> None:
-        self._write(line)
+    # A killed process is silent: what is left of it still says something when Python clears it away,
+    # and when that is nobody knows.
+    def _say(self, process: int, line: str) -> None:
+        if process > self._killed:
+            self._write(line)
 
-    def _notice(self, notice: Notify, at_ms: int) -> None:
+    def _notice(self, process: int, notice: Notify, at_ms: int) -> None:
+        if process <= self._killed:
+            return
         if self.chaos.during("messenger_dead"):
             self.chaos.count("messenger_dead")
             raise ConnectionError("nobody takes messages now")
@@ -230,6 +236,7 @@ class Trial:
         loop = self.loop
         assert isinstance(loop, SimulatedLoop)
         loop.kill(self.starts)
+        self._killed = self.starts
         self.bot = self.engine = None
         self.machine.forget_process()
         if damage:

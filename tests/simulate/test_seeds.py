@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -120,3 +121,22 @@ def test_tasks_that_turn_in_circles_are_ended() -> None:
 
     with pytest.raises(StuckError), watched(lambda: 0.0, 0.2):
         run_simulated(circles())
+
+
+def test_a_killed_process_says_nothing_any_more() -> None:
+    """Whenever Python clears away what is left of it, the event log has no line of that."""
+    plan = draw(12, {"killed", "answer_lost", "updates_shuffled", "stream_cut"})
+    cleared: list[str] = []
+    kept: list[str] = []
+    usual = gc.get_threshold()
+    try:
+        gc.set_threshold(0)
+        first = play(plan, keep=kept)
+        gc.set_threshold(500, 2, 2)
+        second = play(plan, keep=cleared)
+    finally:
+        gc.set_threshold(*usual)
+
+    assert first.fired["killed"]
+    assert kept == cleared
+    assert first == second
