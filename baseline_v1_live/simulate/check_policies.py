@@ -71,11 +71,14 @@ class Policies:
             return  # No price that was believed: R is not looked at.
         ended = engine.positions.day_exit_reason is not None
         for name, (invariant, beyond) in limits.items():
-            if self._holding.for_a_moment(name, beyond, now):
-                acted = ended or (
-                    invariant == self.STAGE and engine.exits.limits.stages_reached >= int(name)
-                )
-                self._findings.hold(invariant, acted, f"{name} at {milli / 1000:+.2f}R")
+            if not self._holding.for_a_moment(name, beyond, now):
+                continue
+            what = f"{name} at {milli / 1000:+.2f}R"
+            if invariant == self.STAGE:
+                taken = ended or engine.exits.limits.stages_reached >= int(name)
+                self._findings.hold(self.STAGE, taken, what)
+            else:
+                self._findings.hold(self.DAY, ended, what)
         if self._rules.trails:
             self._follow(milli, now)
         if self._rules.exit_policy is ExitPolicy.FIXED and isinstance(event, Tick):
