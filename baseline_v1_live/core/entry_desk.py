@@ -346,7 +346,7 @@ class EntryDesk:
     def _tend_triggered(self, working: Working) -> None:
         """A triggered entry that its limit leaves behind is cancelled; its fills stay."""
         order = working.order
-        working.candidate.spent = True
+        self.market.spend(working.candidate)
         since = order.triggered_at_ms or order.changed_at_ms
         if order.triggered_at_ms is None:
             order.triggered_at_ms = since
@@ -419,7 +419,7 @@ class EntryDesk:
         del self.working[option_type]
         self.market.let_go(candidate)
         if order.filled_quantity:
-            candidate.spent = True
+            self.market.spend(candidate)
             if working.deferred_to or order.cancel_wanted:
                 # It filled while it was to be replaced: the switch is dropped, and the next entry
                 # of this type is a new decision at the next bar close.
@@ -427,14 +427,14 @@ class EntryDesk:
         elif order.state is OrderState.CANCELLED and order.cancel_wanted:
             self.cancelled_at[order.symbol] = self.orders.now_ms
             if order.cancel_reason == LEFT_BEHIND:
-                candidate.spent = True
+                self.market.spend(candidate)
                 self.rejections[LEFT_BEHIND] += 1
         elif not order.sent:
             # Nobody has refused it and the swing is still there: it may be tried again in a while.
             self._blocked_until[order.symbol] = self.orders.now_ms + self.rules.refusal_block_ms
             self.rejections[NOT_SENT] += 1
         else:
-            candidate.spent = True
+            self.market.spend(candidate)
             self._blocked_until[order.symbol] = self.orders.now_ms + self.rules.refusal_block_ms
             self.rejections[REFUSED_BY_BROKER] += 1
             self.orders.say(

@@ -241,6 +241,15 @@ class Market:
             self._on_bar_closed(state, index)
         self.dirty = True
 
+    def spend(self, candidate: Candidate) -> None:
+        """The swing of a candidate was sold, or must not be sold any more: nor by one that was found
+        anew in bars that were loaded meanwhile.
+        """
+        state, minute_ms = self.symbols[candidate.symbol], candidate.swing.minute_ms
+        state.spent_minutes.add(minute_ms)
+        for known in (candidate, *state.followed):
+            known.spent |= known.swing.minute_ms == minute_ms
+
     def spent_swings(self) -> dict[str, list[int]]:
         """By symbol, the minutes of the swings known to be spent."""
         found = {}

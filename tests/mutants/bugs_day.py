@@ -179,12 +179,12 @@ BUGS = (
             ),
             Edit(
                 "core/entry_desk.py",
-                "        working.candidate.spent = True\n        since",
+                "        self.market.spend(working.candidate)\n        since",
                 "        since",
             ),
             Edit(
                 "core/entry_desk.py",
-                "        if order.filled_quantity:\n            candidate.spent = True\n",
+                "        if order.filled_quantity:\n            self.market.spend(candidate)\n",
                 "        if order.filled_quantity:\n",
             ),
         ),

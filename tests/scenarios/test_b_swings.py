@@ -5,6 +5,7 @@ B12 (the swing's own bar in the break test) holds by the order of the bars: only
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from baseline_v1_live.core.messages import Bar, BarsLoaded, PlaceOrder
@@ -208,3 +209,25 @@ def test_b18_bars_of_a_stranger_disturb_nobody(desk: Desk) -> None:
     desk.swing_low(P260, 130.00, 139.00)
 
     assert desk.take() == ["place entry-0002 SELL 325 P260 SL 129.95/126.95"]
+
+
+def test_a_swing_that_is_found_again_while_it_is_sold_stays_sold() -> None:
+    """History corrects an earlier bar while the entry is being cancelled; it fills and is stopped out:
+    the low that was found anew in the corrected bars is the one that was sold.
+    """
+    desk = Desk()
+    desk.swing_low(C260, 130.00, 139.00)
+    desk.accept("entry-0001")
+    desk.say("pause")
+    first, *rest = desk.engine.market.symbols[C260].series.bars
+    corrected = msgspec.structs.replace(first, volume=first.volume + 65)
+    desk.feed(BarsLoaded(symbol=C260, bars=(corrected, *rest)))
+    desk.fill("entry-0001", 650, 129.95)
+    desk.accept("stop-0002")
+    desk.fill("stop-0002", 650, 140.00)
+    desk.take()
+    desk.say("resume")
+    desk.tick(C260, 131.00)
+    desk.advance(120)
+
+    assert not any(line.startswith("place entry") for line in desk.take())
