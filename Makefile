@@ -32,7 +32,7 @@ bench: $(VENV) ## Measure speed, as ratios (about five minutes; docs/benchmarks.
 	@$(RUN) bench.place_ack $(ARGS)
 	@$(RUN) bench.close_all $(ARGS)
 
-reliability: $(VENV) ## Measure again what docs/reliability.md says (about an hour; ARGS=full: many hours)
+reliability: $(VENV) ## Measure again what docs/reliability.md says (about three hours; ARGS=full: many more)
 	@$(RUN) tools.measure_reliability $(ARGS)
 
 mutants: $(VENV) ## Plant known bugs into copies, and look who catches each (about ten minutes)

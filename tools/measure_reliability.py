@@ -2,8 +2,8 @@
 
 Run from the root of the repository: .venv/bin/python -m tools.measure_reliability (or: make reliability)
 
-``small`` is a sample of some minutes, ``full`` what a release wants and takes many hours. It ends with 1
-when anything was found, with everything that was measured on the page.
+``small`` takes about three hours, most of them for the kills, and ``full``, what a release wants, many
+more. It ends with 1 when anything was found, with everything that was measured on the page.
 """
 
 from __future__ import annotations

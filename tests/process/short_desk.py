@@ -182,7 +182,13 @@ class ShortDesk(ServedDesk):
             self.set_speed(speed)
 
     def _speed_at(self, now_ms: int, pace: Pace) -> float:
-        if any(now.to_ms == now_ms for _, now in self._wrong(now_ms)):
+        ups_ms = [up_ms for _, up_ms in self.downtimes]
+        # What has stood too long already needs no further patience.
+        too_long_ms = now_ms - WRONG_MAX_MS
+        if any(
+            stood.to_ms == now_ms and max([stood.from_ms, *ups_ms]) >= too_long_ms
+            for _, stood in self._wrong(now_ms)
+        ):
             return pace.wrong
         if any(from_ms <= now_ms < to_ms for from_ms, to_ms in self.busy):
             return pace.busy
