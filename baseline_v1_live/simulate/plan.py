@@ -250,7 +250,7 @@ def _rules(chance: random.Random, forced: ExitPolicy | None, troubles: Collectio
         positions_ce_max=chance.choice((1, 2, 3)),
         positions_pe_max=chance.choice((1, 2, 3)),
         lots_max=lots_max,
-        day_target_r_milli=chance.choice((1_000, 3_000, 8_000)),
+        day_target_r_milli=chance.choice((3_000, 5_000, 8_000)),
         day_stop_r_milli=chance.choice((-1_000, -3_000, -8_000)),
         exit_policy=policy,
         staged_r_milli=stages,
