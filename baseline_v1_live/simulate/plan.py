@@ -251,7 +251,7 @@ def _rules(chance: random.Random, forced: ExitPolicy | None, troubles: Collectio
         positions_pe_max=chance.choice((1, 2, 3)),
         lots_max=lots_max,
         day_target_r_milli=chance.choice((3_000, 5_000, 8_000)),
-        day_stop_r_milli=chance.choice((-1_000, -3_000, -8_000)),
+        day_stop_r_milli=chance.choice((-3_000, -5_000, -8_000)),
         exit_policy=policy,
         staged_r_milli=stages,
         fixed_target_r_milli=chance.choice((100, 200, 400)),

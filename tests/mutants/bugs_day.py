@@ -96,7 +96,6 @@ BUGS = (
             ),
         ),
         tests=("tests/scenarios/test_close_all.py",),
-        days=Days("none", seeds=40),
     ),
     Bug(
         name="trail never fires",
