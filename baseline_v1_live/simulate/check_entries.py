@@ -5,6 +5,7 @@ and none that rests when entries are forbidden.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from baseline_v1_live.core.rules import Rules
 from baseline_v1_live.core.session import Session
@@ -112,12 +113,22 @@ class HeldSymbols:
 
 
 class RestingEntries:
-    """When entries are forbidden, what rests of them is cancelled within three seconds."""
+    """When entries are forbidden, what rests of them is cancelled within three seconds. ``claimed`` are
+    orders, by the exchange's id, that the bot was told are over, and asks about.
+    """
 
     NAME = "no entry rests after"
 
-    def __init__(self, findings: Findings, lasting: Lasting, gate: EntryGate, news: News) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        lasting: Lasting,
+        gate: EntryGate,
+        news: News,
+        claimed: Callable[[str], bool],
+    ) -> None:
         self._findings, self._lasting, self._gate, self._news = findings, lasting, gate, news
+        self._claimed = claimed
         self._cancelled_ms: dict[str, int] = {}
 
     def sent(self, call: Call) -> None:
@@ -142,6 +153,7 @@ class RestingEntries:
     def _look_at(self, symbol: str, order: BookOrder, closed: dict[str, int]) -> None:
         since = min(closed.values(), default=0)
         asked_for = self._cancelled_ms.get(order.orderid, -1) >= since
+        asked_for |= self._claimed(order.orderid)
         self._lasting.note(
             self.NAME,
             order.orderid,

@@ -121,7 +121,9 @@ class Checker:
         )
         self._entries = Entries(self._lasting, rules)
         self._held = HeldSymbols(self.findings, self.ledger, self.news)
-        self._resting = RestingEntries(self.findings, self._lasting, self.gate, self.news)
+        self._resting = RestingEntries(
+            self.findings, self._lasting, self.gate, self.news, self._claimed
+        )
         self._flips = Flips(self.findings, self.news, self.reach)
         self._swings = SwingsSoldOnce(self.findings, self.ledger)
         self._answers, self._loss = Answers(), Loss(world, self.ledger)
@@ -229,6 +231,10 @@ class Checker:
         self._closing.new_process()
         self._policies.new_process()
         self._drift.new_process()
+
+    def _claimed(self, orderid: str) -> bool:
+        order = self._engine.orders.by_broker_id(orderid) if self._engine is not None else None
+        return order is not None and order.state is OrderState.CLAIMED
 
     def _squares_off(self) -> bool:
         session = self._session

@@ -75,6 +75,22 @@ def test_an_entry_that_rests_is_cancelled_when_entries_are_forbidden(
     assert (RestingEntries.NAME in played(story)) is said
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+def test_an_entry_that_is_said_to_be_over_need_not_be_cancelled(claimed: bool) -> None:
+    """As long as the bot asks whether that is true."""
+
+    async def story(scene: Scene) -> None:
+        entry = scene.entry(10)
+        scene.tell(entry)
+        await scene.wait(10)
+        scene.checker._resting._claimed = lambda orderid: claimed and orderid == entry.orderid
+        word = OperatorSaid(seq=1, at_ms=scene.world.now_ms, verb="pause", by="somebody")
+        scene.checker.gate.hear(word, scene.world.now_ms)
+        await _look(scene, 5)
+
+    assert (RestingEntries.NAME in played(story)) is not claimed
+
+
 def test_an_entry_of_before_a_resumed_pause_may_rest() -> None:
     """Nothing forbids it any more."""
 
